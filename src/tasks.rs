@@ -1,0 +1,20 @@
+//! The one place where tasks are started, so that each has a name and an owner.
+
+use std::future::Future;
+
+use tokio::task::JoinHandle;
+use tracing::Instrument;
+
+/// Starts `work` as a task called `name` (the name is in every log line of it). The caller owns
+/// the handle and joins or aborts it; a panic of the task comes out of the join.
+pub fn spawn<F>(name: &'static str, work: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one wrapper that the rule points to"
+    )]
+    tokio::spawn(work.instrument(tracing::info_span!("task", name)))
+}
