@@ -13,6 +13,7 @@ use base64::prelude::BASE64_STANDARD;
 
 use super::error::Problem;
 use super::logins::Logins;
+use crate::config::Secret;
 use crate::error;
 
 /// The user of the administrator's password.
@@ -22,11 +23,23 @@ const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"penstock\
 /// How to mend a refusal of a caller from elsewhere.
 const SET_PASSWORD: &str = "set PENSTOCK_ADMIN_PASSWORD and send it (Basic, user admin), or call from this machine under http://localhost";
 
+/// Who is let in.
+#[derive(Debug, Clone)]
+pub enum Admission {
+    /// Whoever shows this password.
+    Password(Secret),
+    /// Callers on this machine.
+    Local,
+    /// Nobody: tokens are asked for, and tokens are not built.
+    Nobody,
+}
+
 /// The rule, and what it remembers.
 #[derive(Debug)]
 pub(super) struct Access {
-    /// `None`: only callers on this machine.
-    password: Option<String>,
+    admission: Admission,
+    /// The address under which people reach this server through a proxy; pages of it are own.
+    public_url: Option<String>,
     logins: Logins,
 }
 
@@ -39,30 +52,30 @@ pub(super) struct Caller<'a> {
 }
 
 impl Access {
-    pub(super) fn new(password: Option<String>) -> Access {
+    pub(super) fn new(admission: Admission, public_url: Option<String>) -> Access {
         Access {
-            password,
+            admission,
+            public_url,
             logins: Logins::default(),
         }
     }
 
-    /// Whether the caller shows no credentials where a password is asked for, or comes from
-    /// elsewhere where none is: such a caller may still see counts.
+    /// Lets the caller in or says why not.
     pub(super) fn check(&self, caller: Caller<'_>, now_ms: i64) -> Result<(), Problem> {
-        match &self.password {
-            Some(password) => self.check_password(caller, password, now_ms),
-            None => check_local(caller),
+        match &self.admission {
+            Admission::Password(password) => self.check_password(caller, password, now_ms),
+            Admission::Local => check_local(caller, self.public_url.as_deref()),
+            Admission::Nobody => Err(Problem::new(
+                error::HTTP_UNAUTHORIZED,
+                "log in with a token: tokens are not built",
+                "set PENSTOCK_ADMIN_PASSWORD, or unset PENSTOCK_LOGTO_ENDPOINT and its kin",
+            )),
         }
     }
 
-    /// Whether the caller shows credentials at all.
-    pub(super) fn shows_credentials(caller: Caller<'_>) -> bool {
-        caller.headers.contains_key(header::AUTHORIZATION)
-    }
-
-    fn check_password(&self, caller: Caller<'_>, password: &str, now_ms: i64) -> Result<(), Problem> {
+    fn check_password(&self, caller: Caller<'_>, password: &Secret, now_ms: i64) -> Result<(), Problem> {
         let peer = caller.peer.ip();
-        if !Access::shows_credentials(caller) {
+        if !caller.headers.contains_key(header::AUTHORIZATION) {
             return Err(unauthorized("use this address without a password"));
         }
         if let Some(left_ms) = self.logins.refused_for_ms(peer, now_ms) {
@@ -78,7 +91,7 @@ impl Access {
         let shown = basic(caller.headers);
         let matches = shown.is_some_and(|(user, shown)| {
             // Both are compared, so that the time tells nothing about either.
-            same(user.as_bytes(), ADMIN.as_bytes()) & same(shown.as_bytes(), password.as_bytes())
+            same(user.as_bytes(), ADMIN.as_bytes()) & same(shown.as_bytes(), password.expose().as_bytes())
         });
         if matches {
             self.logins.succeeded(peer);
@@ -104,7 +117,7 @@ fn forbidden(detail: impl Into<String>) -> Problem {
 }
 
 /// The rule without a password.
-fn check_local(caller: Caller<'_>) -> Result<(), Problem> {
+fn check_local(caller: Caller<'_>, public_url: Option<&str>) -> Result<(), Problem> {
     let Caller { peer, uri, headers } = caller;
     if !peer.ip().to_canonical().is_loopback() {
         return Err(forbidden(
@@ -129,6 +142,9 @@ fn check_local(caller: Caller<'_>) -> Result<(), Problem> {
         ));
     }
     let own = |origin: &str| {
+        if public_url.is_some_and(|url| url.eq_ignore_ascii_case(origin)) {
+            return true;
+        }
         let rest = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
         rest.is_some_and(|rest| rest.eq_ignore_ascii_case(authority))
     };
@@ -218,7 +234,7 @@ mod tests {
 
     #[test]
     fn without_a_password_only_this_machine_is_answered() {
-        let access = Access::new(None);
+        let access = Access::new(Admission::Local, None);
         for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.9.9.9", "[::1]:8080"] {
             assert_eq!(check(&access, LOCAL, &[("host", host)]), Ok(()), "{host}");
         }
@@ -230,7 +246,7 @@ mod tests {
 
     #[test]
     fn without_a_password_pages_proxies_and_rebound_names_are_refused() {
-        let access = Access::new(None);
+        let access = Access::new(Admission::Local, None);
         let refused: &[(&str, &[(&str, &str)])] = &[
             ("192.0.2.1:50000", &[("host", "localhost")]),
             (LOCAL, &[]),
@@ -253,7 +269,7 @@ mod tests {
 
     #[test]
     fn with_a_password_it_is_asked_for_everywhere() {
-        let access = Access::new(Some("s:ecret".to_owned()));
+        let access = Access::new(Admission::Password(Secret::new("s:ecret")), None);
         let shown = |text: &str| format!("Basic {}", BASE64_STANDARD.encode(text));
         let good = shown("admin:s:ecret");
         let remote = "192.0.2.1:50000";
@@ -274,7 +290,7 @@ mod tests {
 
     #[test]
     fn after_ten_failures_even_the_right_password_waits() {
-        let access = Access::new(Some("right".to_owned()));
+        let access = Access::new(Admission::Password(Secret::new("right")), None);
         let shown = |text: &str| format!("Basic {}", BASE64_STANDARD.encode(text));
         for _ in 0..10 {
             let _ = check(&access, LOCAL, &[("authorization", &shown("admin:wrong"))]);

@@ -18,7 +18,7 @@ use super::from::{From, InvalidFrom};
 use super::guard::Shared;
 use super::not_built::refuse;
 use super::topics;
-use crate::group::{GroupId, Lag};
+use crate::group::GroupId;
 use crate::topic::{Offset, PartitionId, TopicName};
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
@@ -49,7 +49,7 @@ struct Position {
     end: i64,
     lag: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    lag_seconds: Option<f64>,
+    lag_seconds: Option<i64>,
 }
 
 /// Where a group is to go on.
@@ -99,7 +99,7 @@ async fn describe(
         "protocol": description.protocol,
         "generation": description.generation,
         "members": description.members.iter().map(member).collect::<Vec<_>>(),
-        "positions": positions(&shared, &group),
+        "positions": positions(&shared, &group).await,
     })))
 }
 
@@ -110,22 +110,30 @@ async fn lag(
     if shared.handles.groups.describe(&group).is_none() {
         return Err(unknown(&group));
     }
-    let positions = positions(&shared, &group);
+    let positions = positions(&shared, &group).await;
     let total: i64 = positions.iter().map(|position| position.lag).sum();
     Ok(Json(json!({"group": group, "lag": total, "positions": positions})))
 }
 
-fn positions(shared: &Shared, group: &str) -> Vec<Position> {
-    let lags = shared.handles.groups.lag_of(group).into_iter();
-    let position = |lag: Lag| Position {
-        topic: lag.topic.to_string(),
-        partition: lag.partition.0,
-        committed: lag.committed.0,
-        end: lag.end.0,
-        lag: lag.records,
-        lag_seconds: lag.seconds,
-    };
-    lags.map(position).collect()
+async fn positions(shared: &Shared, group: &str) -> Vec<Position> {
+    let groups = &shared.handles.groups;
+    let now_ms = shared.handles.clock.now_ms();
+    let mut positions = Vec::new();
+    for lag in groups.lag().into_iter().filter(|lag| lag.group.as_str() == group) {
+        let since_ms = match lag.records {
+            0 => Some(now_ms),
+            _ => groups.waiting_since_ms(&lag).await,
+        };
+        positions.push(Position {
+            topic: lag.topic.to_string(),
+            partition: lag.partition.0,
+            committed: lag.committed.0,
+            end: lag.end.0,
+            lag: lag.records,
+            lag_seconds: since_ms.map(|since_ms| now_ms.saturating_sub(since_ms).max(0) / 1000),
+        });
+    }
+    positions
 }
 
 async fn seek(

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use super::access::Admission;
 use crate::clock::Clock;
 use crate::connect::Connectors;
 use crate::group::Groups;
@@ -24,8 +25,10 @@ pub struct Handles {
     pub clock: Arc<dyn Clock>,
     /// Where this process listens.
     pub listeners: Listeners,
-    /// The administrator's password; `None` answers this machine only.
-    pub admin_password: Option<String>,
+    /// Who is let in.
+    pub admission: Admission,
+    /// The address under which people reach this server through a proxy, without a trailing slash.
+    pub public_url: Option<String>,
     /// Cancelled when the process is on its way down: `/readyz` says so and long polls end.
     pub draining: CancellationToken,
 }

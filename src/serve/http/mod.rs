@@ -26,9 +26,13 @@ mod service;
 mod status;
 mod topic_settings;
 mod topics;
+#[cfg(test)]
+mod tests;
 
+pub use access::Admission;
 pub use from::{From, InvalidFrom};
 pub use handles::{Handles, Listeners};
+pub use metrics_page::Render;
 pub use record_json::RecordJson;
 pub use server::{Error, Listener};
 pub use service::{Service, serve_metrics};

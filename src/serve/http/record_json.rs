@@ -6,6 +6,9 @@ use base64::prelude::BASE64_STANDARD;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
+use crate::record::Record;
+use crate::topic::PartitionId;
+
 /// A record, borrowed from the batch it lies in.
 #[derive(Debug, Clone)]
 pub struct RecordJson<'a> {
@@ -92,7 +95,21 @@ impl Serialize for RecordJson<'_> {
     }
 }
 
-impl RecordJson<'_> {
+impl<'a> RecordJson<'a> {
+    /// A record with its headers.
+    #[must_use]
+    pub fn of(topic: &'a str, partition: PartitionId, record: &Record<'a>) -> RecordJson<'a> {
+        RecordJson {
+            topic,
+            partition: partition.0,
+            offset: record.offset,
+            timestamp: record.timestamp,
+            key: record.key,
+            value: record.value,
+            headers: Some(record.headers().collect()),
+        }
+    }
+
     /// The record on one line, without its end.
     #[must_use]
     pub fn to_line(&self) -> Vec<u8> {

@@ -17,7 +17,7 @@ use super::{connectors, groups, health, not_built, records, status, topics};
 /// The whole surface.
 pub(super) fn router(handles: Handles) -> Router {
     let shared = Arc::new(Shared {
-        access: Access::new(handles.admin_password.clone()),
+        access: Access::new(handles.admission.clone(), handles.public_url.clone()),
         started_ms: handles.clock.now_ms(),
         answers: Arc::new(Semaphore::new(ANSWERS_MAX)),
         handles,

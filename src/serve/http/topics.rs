@@ -155,6 +155,7 @@ async fn delete(
 ) -> Result<StatusCode, Problem> {
     let name = writable_name(&name)?;
     shared.handles.log.delete_topic(&name).await?;
+    shared.handles.groups.topic_deleted(&name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

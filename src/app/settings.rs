@@ -1,0 +1,63 @@
+//! From the configuration to what the parts are told.
+
+use crate::config::{self, Config, Environment};
+use crate::connect::Declared;
+use crate::log::{self, Cleanup, TopicConfig};
+use crate::serve::http::{Admission, Listeners};
+
+/// The log's settings.
+pub(super) fn log(config: &Config) -> log::Config {
+    let mut settings = log::Config::at(&config.data_dir);
+    settings.journal_file_bytes = config.journal_file_bytes;
+    settings.journal_files = config.journal_files;
+    settings.floors.outside = config.disk_floor_bytes;
+    settings.topic_defaults = TopicConfig {
+        retention_ms: config.retention_ms,
+        retention_bytes: config.retention_bytes,
+        segment_bytes: config.segment_bytes,
+        cleanup: Cleanup::Delete,
+        max_message_bytes: config.max_message_bytes,
+    };
+    settings
+}
+
+/// Who may use the administrator's surface.
+pub(super) fn admission(config: &Config) -> Admission {
+    match &config.admin_password {
+        Some(password) => Admission::Password(password.clone()),
+        None if config.logto_is_set => Admission::Nobody,
+        None => Admission::Local,
+    }
+}
+
+/// All connectors: those to run, those that are off, those that cannot run.
+pub(super) fn connectors(config: &Config, environment: &Environment) -> Vec<Declared> {
+    let loaded = config::load_connectors(config, environment);
+    let run = loaded.run.into_iter().map(|one| Declared::Run(Box::new(one)));
+    let off = loaded.off.into_iter().map(|one| Declared::Off {
+        name: one.name,
+        reason: one.reason,
+    });
+    let invalid = loaded.problems.into_iter().map(|one| Declared::Invalid {
+        reason: one.to_string(),
+        name: one.name,
+    });
+    run.chain(off).chain(invalid).collect()
+}
+
+/// Says in the start log who can do what.
+pub(super) fn tell_what_is_open(config: &Config, listeners: &Listeners) {
+    let http = match admission(config) {
+        Admission::Password(_) => "whoever shows PENSTOCK_ADMIN_PASSWORD",
+        Admission::Local => "callers on this machine",
+        Admission::Nobody => "nobody, since tokens are not built and no password is set",
+    };
+    let kafka = match config.kafka_anonymous {
+        config::Anonymous::Limited => "anybody: read, groups, create, produce to unowned topics",
+        config::Anonymous::Admin => "anybody: everything (PENSTOCK_KAFKA_ANONYMOUS=admin)",
+    };
+    let shown = |address: Option<std::net::SocketAddr>| address.map(|it| it.to_string());
+    tracing::info!(address = shown(listeners.http), open_to = http, "http");
+    tracing::info!(address = shown(listeners.kafka), open_to = kafka, "kafka");
+    tracing::info!(address = shown(listeners.metrics), open_to = "anybody", "metrics");
+}
