@@ -1,1 +1,2 @@
 //! (Follows.)
+pub mod types;
