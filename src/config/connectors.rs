@@ -18,7 +18,7 @@ pub struct Connectors {
     /// Files that are switched off.
     pub off: Vec<OffConnector>,
     /// To be listed as FAILED.
-    pub failed: Vec<ConnectorProblem>,
+    pub problems: Vec<ConnectorProblem>,
     /// For each file the treatment of its keys.
     pub reports: Vec<(PathBuf, Vec<KeyReport>)>,
 }
@@ -37,7 +37,7 @@ pub fn load_connectors(config: &Config, environment: &Environment) -> Connectors
         match report.outcome {
             Outcome::Run(connector) => found.push((Some(path), *connector)),
             Outcome::Off(off) => connectors.off.push(off),
-            Outcome::Failed(problem) => connectors.failed.push(problem),
+            Outcome::Failed(problem) => connectors.problems.push(problem),
         }
     }
     refuse_clashes(found, &mut connectors);
@@ -95,7 +95,7 @@ fn refuse_clashes(found: Vec<(Option<PathBuf>, ConnectorConfig)>, connectors: &m
             what,
             mend: "give each connector its own".to_owned(),
         });
-        connectors.failed.push(ConnectorProblem {
+        connectors.problems.push(ConnectorProblem {
             name: connector.name,
             reasons: reasons.collect(),
             file,
@@ -169,7 +169,7 @@ mod tests {
         );
         let names: Vec<&str> = found.run.iter().map(|c| c.name.as_str()).collect();
         assert_eq!(names, ["app", "a", "b"]);
-        assert!(found.failed.is_empty());
+        assert!(found.problems.is_empty());
     }
 
     #[test]
@@ -183,7 +183,7 @@ mod tests {
             &[],
         );
         assert_eq!(found.run.len(), 1);
-        let texts: Vec<String> = found.failed.iter().map(ToString::to_string).collect();
+        let texts: Vec<String> = found.problems.iter().map(ToString::to_string).collect();
         assert_eq!(texts.len(), 2);
         assert!(
             texts[0].contains("the slot \"s\" on h:5432 also belongs to \"b\""),
@@ -202,7 +202,7 @@ mod tests {
             &[],
         );
         assert_eq!(found.off[0].name, "a");
-        assert_eq!(found.failed[0].name, "b");
+        assert_eq!(found.problems[0].name, "b");
         assert_eq!(found.run[0].name, "c");
     }
 

@@ -306,6 +306,22 @@ const WITHOUT_MEANING: &[(&str, &str)] = &[
         "it means nothing without transaction metadata",
     ),
     (
+        "heartbeat.action.query",
+        "it means nothing without heartbeats",
+    ),
+    (
+        "topic.regex",
+        "it means nothing without that topic.naming.strategy",
+    ),
+    (
+        "topic.replacement",
+        "it means nothing without that topic.naming.strategy",
+    ),
+    (
+        "topic.key.",
+        "it means nothing without that topic.naming.strategy",
+    ),
+    (
         "signal.poll.interval.ms",
         "it means nothing without signals",
     ),

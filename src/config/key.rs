@@ -83,8 +83,28 @@ pub const OTHER_VARIABLES: &[(&str, &str)] = &[
         "the address that client commands talk to (default: that of PENSTOCK_HTTP_LISTEN)",
     ),
     (
+        "PENSTOCK_LOG",
+        "what is logged, such as `info` or `penstock=debug`",
+    ),
+    (
         "PENSTOCK_PROVE",
         "1 makes the test suite run the long checks",
+    ),
+    (
+        "PENSTOCK_TEST_BIN",
+        "the binary that the test suite runs, in place of the one it built",
+    ),
+    (
+        "PENSTOCK_TEST_GOLDEN",
+        "the folder of recordings that the test suite compares with",
+    ),
+    (
+        "PENSTOCK_TEST_POSTGRES_BIN",
+        "the folder of the PostgreSQL programs that the test suite runs",
+    ),
+    (
+        "PENSTOCK_TEST_SEED",
+        "the seed of the test suite's random numbers",
     ),
 ];
 

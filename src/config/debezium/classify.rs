@@ -118,7 +118,7 @@ fn against_default(key: &str, value: &str, default: &str) -> (Treatment, String)
     let note = match (legal, default) {
         (false, _) => format!("not a legal value ({})", allowed.join(", ")),
         (true, "") => "not built yet".to_owned(),
-        (true, default) => format!("not built yet but at its default, {default}"),
+        (true, default) => format!("not built yet; only the default, {default}, is"),
     };
     (Treatment::NotBuilt, note)
 }

@@ -87,8 +87,8 @@ impl Resolver<'_> {
             return Err(("a path and a key are wanted".to_owned(), forms.to_owned()));
         };
         match provider {
-            "file" => self.from_file(Path::new(path), key),
-            "dir" => self.from_folder(Path::new(path), key),
+            "file" => self.of_file(Path::new(path), key),
+            "dir" => self.of_folder(Path::new(path), key),
             other => Err((
                 format!("there is no provider \"{other}\""),
                 forms.to_owned(),
@@ -96,7 +96,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn from_file(&self, path: &Path, key: &str) -> Result<String, (String, String)> {
+    fn of_file(&self, path: &Path, key: &str) -> Result<String, (String, String)> {
         let text = self.read(path)?;
         let found = properties::parse(&text)
             .into_iter()
@@ -108,7 +108,7 @@ impl Resolver<'_> {
         })
     }
 
-    fn from_folder(&self, folder: &Path, name: &str) -> Result<String, (String, String)> {
+    fn of_folder(&self, folder: &Path, name: &str) -> Result<String, (String, String)> {
         if name.is_empty() || name.contains('/') || name == ".." {
             let what = format!("\"{name}\" is no file name");
             return Err((what, "name a file of the folder".to_owned()));

@@ -145,16 +145,16 @@ impl Reading<'_> {
                 place,
                 replaced: resolved.replaced,
             };
-            self.take(key, property, is_1x, &mut properties);
+            self.take(&key, property, is_1x, &mut properties);
         }
         properties
     }
 
     /// Reports one key and keeps its property where it is used.
-    fn take(&mut self, key: String, mut property: Property, is_1x: bool, into: &mut Properties) {
-        let mut name = key.clone();
+    fn take(&mut self, key: &str, mut property: Property, is_1x: bool, into: &mut Properties) {
+        let mut name = key.to_owned();
         let mut translated = None;
-        if let Some((new, value)) = translate(&key, &property.value) {
+        if let Some((new, value)) = translate(key, &property.value) {
             translated = Some(format!("read as {new}"));
             name = new.to_owned();
             property.value = value;
@@ -165,7 +165,7 @@ impl Reading<'_> {
         }
         let (treatment, note) = classify(&name, &property.value);
         match treatment {
-            Treatment::NotBuilt => self.errors.push(not_built(&key, &name, &property, &note)),
+            Treatment::NotBuilt => self.errors.push(not_built(key, &name, &property, &note)),
             Treatment::Unknown => self.warnings.push(format!(
                 "{key} ({}) is not known and ignored: {note}",
                 property.place
@@ -179,7 +179,7 @@ impl Reading<'_> {
             _ => (treatment, note),
         };
         self.keys.push(KeyReport {
-            key: key.clone(),
+            key: key.to_owned(),
             treatment: report.0,
             note: report.1,
         });
