@@ -23,7 +23,9 @@ impl Ready {
             ("kafka", listeners.kafka),
             ("metrics", listeners.metrics),
         ];
-        let on = all.into_iter().filter_map(|(name, address)| Some((name, reachable(address?))));
+        let on = all
+            .into_iter()
+            .filter_map(|(name, address)| Some((name, reachable(address?))));
         Ready {
             addresses: on.collect(),
             data: data_dir.display().to_string(),

@@ -8,10 +8,11 @@ use super::error::Error;
 use super::ready::Ready;
 use super::server::Server;
 use super::signals::Signals;
-use super::{logging, runtime};
+use super::{logging, runtime, settings};
 use crate::clock::SystemClock;
 use crate::config::{self, Environment};
 use crate::error::chain;
+use crate::metrics;
 
 /// Threads that still block when everything has stopped are left behind after this time.
 const THREADS_TIMEOUT: Duration = Duration::from_millis(500);
@@ -39,8 +40,9 @@ pub fn serve(options: &Serve) -> Result<(), Error> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    let recorder = settings::metrics()?;
     let runtime = runtime::build()?;
-    let ended = runtime.block_on(run(&config, &environment, options));
+    let ended = runtime.block_on(run(&config, &environment, recorder, options));
     runtime.shutdown_timeout(THREADS_TIMEOUT);
     ended
 }
@@ -48,12 +50,13 @@ pub fn serve(options: &Serve) -> Result<(), Error> {
 async fn run(
     config: &config::Config,
     environment: &Environment,
+    recorder: metrics::Handle,
     options: &Serve,
 ) -> Result<(), Error> {
     let mut signals = Signals::install()?;
     let clock = Arc::new(SystemClock);
     let started = tokio::select! {
-        started = Server::start(config, environment, clock) => started,
+        started = Server::start(config, environment, clock, recorder) => started,
         name = signals.next() => {
             tracing::info!(signal = name, "stopped while starting");
             return Ok(());

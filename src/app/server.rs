@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::error::Error;
-use super::{gauges, ready, settings};
+use super::{gauges, settings};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Listen};
 use crate::connect::Connectors;
@@ -61,8 +61,8 @@ impl Server {
         config: &Config,
         environment: &Environment,
         clock: Arc<dyn Clock>,
+        recorder: metrics::Handle,
     ) -> Result<Server, Error> {
-        let render = metrics::install();
         let bound = bind(config).await?;
         let listeners = bound.addresses();
         let log = open_log(config, &clock).await?;
@@ -92,9 +92,12 @@ impl Server {
         let sampling = gauges::sample(log.clone(), groups, clock, closing.clone());
         let mut observers = vec![watched.spawn("gauges", &closing, sampling)];
         if let Some(listener) = bound.metrics {
+            let page = recorder.clone();
+            let render: http::Render = Arc::new(move || page.render());
             let page = http::serve_metrics(listener, render, closing.clone());
             observers.push(watched.spawn("metrics", &closing, page));
         }
+        observers.push(watched.spawn("metrics upkeep", &closing, recorder.upkeep()));
         let groups = watched.spawn("groups", &closing, groups_service.run(closing.clone()));
         settings::tell_what_is_open(config, &listeners);
         Ok(Server {
@@ -128,7 +131,11 @@ impl Server {
     /// Resolves when a part that is to run for ever has ended. Cancel safe.
     pub(super) async fn failed(&self) -> Error {
         let mut died = self.died.clone();
-        let name = died.wait_for(Option::is_some).await.ok().and_then(|name| *name);
+        let name = died
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|name| *name);
         Error::Task(name.unwrap_or("server"))
     }
 
@@ -196,7 +203,9 @@ async fn resolve(listen: &Listen) -> Result<SocketAddr, Error> {
     let mut found = tokio::net::lookup_host((listen.host.as_str(), listen.port))
         .await
         .map_err(unknown)?;
-    found.next().ok_or_else(|| unknown(std::io::ErrorKind::NotFound.into()))
+    found
+        .next()
+        .ok_or_else(|| unknown(std::io::ErrorKind::NotFound.into()))
 }
 
 async fn open_log(config: &Config, clock: &Arc<dyn Clock>) -> Result<Log, Error> {

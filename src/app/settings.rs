@@ -1,8 +1,10 @@
 //! From the configuration to what the parts are told.
 
+use super::error::Error;
 use crate::config::{self, Config, Environment};
 use crate::connect::Declared;
 use crate::log::{self, Cleanup, TopicConfig};
+use crate::metrics;
 use crate::serve::http::{Admission, Listeners};
 
 /// The log's settings.
@@ -60,4 +62,15 @@ pub(super) fn tell_what_is_open(config: &Config, listeners: &Listeners) {
     tracing::info!(address = shown(listeners.http), open_to = http, "http");
     tracing::info!(address = shown(listeners.kafka), open_to = kafka, "kafka");
     tracing::info!(address = shown(listeners.metrics), open_to = "anybody", "metrics");
+}
+
+/// The recorder of this process.
+pub(super) fn metrics() -> Result<metrics::Handle, Error> {
+    let revision = option_env!("PENSTOCK_REVISION").unwrap_or("unknown");
+    let installed = metrics::install(env!("CARGO_PKG_VERSION"), revision);
+    installed.map_err(|cause| Error::System {
+        doing: "record metrics".to_owned(),
+        cause: std::io::Error::other(cause),
+        mend: "start one server in a process".to_owned(),
+    })
 }

@@ -39,7 +39,6 @@ impl Signals {
     pub(super) async fn exit_at_next(&mut self) -> ! {
         let name = self.next().await;
         tracing::warn!(signal = name, "ending at once");
-        #[expect(clippy::exit, reason = "the second signal asks for the end without more ado")]
         std::process::exit(1)
     }
 }

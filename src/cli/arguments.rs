@@ -7,10 +7,17 @@ use clap::{Args, Parser, Subcommand};
 
 /// PostgreSQL changes in durable topics that any Kafka client can read.
 #[derive(Debug, Parser)]
-#[command(name = "penstock", version, arg_required_else_help = true, max_term_width = 100)]
-#[command(after_help = "Client commands talk to PENSTOCK_URL (default: the address of \
+#[command(
+    name = "penstock",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+#[command(
+    after_help = "Client commands talk to PENSTOCK_URL (default: the address of \
 PENSTOCK_HTTP_LISTEN) and show PENSTOCK_ADMIN_PASSWORD where it is set.\n\
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 unhealthy.")]
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 unhealthy."
+)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -274,7 +281,9 @@ fn setting(text: &str) -> Result<(String, String), String> {
 
 /// `30s`, `5m`, `1h`; a bare number counts seconds.
 fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let unit_seconds = match unit {
         "" | "s" => 1,
@@ -282,7 +291,10 @@ fn duration(text: &str) -> Result<Duration, String> {
         "h" => 3600,
         _ => return Err("write a number and s, m or h".to_owned()),
     };
-    let seconds = number.parse::<u64>().ok().and_then(|n| n.checked_mul(unit_seconds));
+    let seconds = number
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(unit_seconds));
     seconds
         .map(Duration::from_secs)
         .ok_or_else(|| "write a number and s, m or h".to_owned())

@@ -56,7 +56,8 @@ impl Client {
     }
 
     fn new(url: String, password: Option<Secret>) -> Result<Client, Failure> {
-        let roots = rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        let roots =
+            rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         let tls = rustls::ClientConfig::builder()
             .with_root_certificates(roots)
             .with_no_client_auth();
@@ -185,7 +186,11 @@ fn local_url(listen: &Listen) -> String {
         "::" => "::1",
         other => other,
     };
-    let bracketed = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let bracketed = if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    };
     format!("http://{bracketed}:{}", listen.port)
 }
 
@@ -223,6 +228,9 @@ mod tests {
     fn parts_of_paths_are_encoded() {
         assert_eq!(encode("app.public-x_1~"), "app.public-x_1~");
         assert_eq!(encode("a/b ?\u{e9}"), "a%2Fb%20%3F%C3%A9");
-        assert_eq!(query_string(&[("a", "1&2".to_owned()), ("b", "c".to_owned())]), "a=1%262&b=c");
+        assert_eq!(
+            query_string(&[("a", "1&2".to_owned()), ("b", "c".to_owned())]),
+            "a=1%262&b=c"
+        );
     }
 }

@@ -27,7 +27,12 @@ pub(super) async fn run(command: Connectors) -> Result<(), Failure> {
 async fn all(client: &Client) -> Result<Vec<Value>, Failure> {
     let answer: Value = client.get("/connectors?expand=status").await?;
     let one = |shape: &Value| shape.pointer("/status/penstock").cloned();
-    Ok(answer.as_object().into_iter().flatten().filter_map(|(_, shape)| one(shape)).collect())
+    Ok(answer
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, shape)| one(shape))
+        .collect())
 }
 
 async fn list(client: &Client, json: bool) -> Result<(), Failure> {

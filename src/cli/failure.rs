@@ -4,10 +4,8 @@ use std::process::ExitCode;
 
 use crate::error::{Code, Explain, chain};
 
-/// Done nothing, or not all.
+/// Done nothing, or not all. (Wrong usage is told by clap, which ends with 2.)
 const FAILED: u8 = 1;
-/// Wrong usage, as clap ends too.
-const USAGE: u8 = 2;
 /// The server is not healthy.
 const UNHEALTHY: u8 = 3;
 
@@ -42,17 +40,8 @@ impl Failure {
         Failure::Silent { exit: FAILED }
     }
 
-    /// The same failure as wrong usage.
-    pub(super) fn as_usage(self) -> Failure {
-        self.with_exit(USAGE)
-    }
-
     /// The same failure as the answer "unhealthy".
-    pub(super) fn as_unhealthy(self) -> Failure {
-        self.with_exit(UNHEALTHY)
-    }
-
-    fn with_exit(self, exit: u8) -> Failure {
+    pub(super) fn into_unhealthy(self) -> Failure {
         match self {
             Failure::Told {
                 code, what, mend, ..
@@ -60,9 +49,9 @@ impl Failure {
                 code,
                 what,
                 mend,
-                exit,
+                exit: UNHEALTHY,
             },
-            Failure::Silent { .. } => Failure::Silent { exit },
+            Failure::Silent { .. } => Failure::Silent { exit: UNHEALTHY },
             Failure::PipeClosed => Failure::PipeClosed,
         }
     }

@@ -30,7 +30,10 @@ pub(super) async fn run(command: Groups) -> Result<(), Failure> {
             let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
             for offset in items(&answer, "offsets") {
                 let (topic, partition) = (text(offset, "topic"), text(offset, "partition"));
-                eprintln!("{group} goes on at {topic}-{partition}:{}", text(offset, "offset"));
+                eprintln!(
+                    "{group} goes on at {topic}-{partition}:{}",
+                    text(offset, "offset")
+                );
             }
             Ok(())
         }
@@ -97,7 +100,9 @@ pub(super) async fn lag(lag: Lag) -> Result<(), Failure> {
         Some(group) => vec![group],
         None => {
             let answer: Value = client.get("/groups").await?;
-            items(&answer, "groups").map(|group| text(group, "group")).collect()
+            items(&answer, "groups")
+                .map(|group| text(group, "group"))
+                .collect()
         }
     };
     let mut answers = Vec::new();
@@ -116,7 +121,15 @@ pub(super) async fn lag(lag: Lag) -> Result<(), Failure> {
 }
 
 fn lag_table() -> Table {
-    Table::new(&["GROUP", "TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "SECONDS"])
+    Table::new(&[
+        "GROUP",
+        "TOPIC",
+        "PARTITION",
+        "COMMITTED",
+        "END",
+        "LAG",
+        "SECONDS",
+    ])
 }
 
 fn lag_rows(table: &mut Table, answer: &Value) {

@@ -58,7 +58,10 @@ impl Table {
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         let padded = |row: &Vec<String>| {
-            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  "));
+            let cells = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell:width$}  "));
             cells.collect::<String>().trim_end().to_owned()
         };
         self.rows.iter().map(padded).collect()

@@ -39,10 +39,16 @@ fn dispatch(command: Command) -> Result<(), Failure> {
 
 /// Runs a client command on one thread.
 fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|cause| {
         let what = format!("failed to start: {cause}");
-        Failure::new(error::APP_START, what, "raise the limits of open files (ulimit -n)")
+        Failure::new(
+            error::APP_START,
+            what,
+            "raise the limits of open files (ulimit -n)",
+        )
     })?;
     runtime.block_on(work)
 }

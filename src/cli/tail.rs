@@ -71,9 +71,12 @@ fn has_reached(cursor: &str, ends: &[Ends]) -> bool {
     let offset_of = |partition: i32| {
         let places = cursor.split(',').filter_map(|place| place.split_once(':'));
         let mut offsets = places.filter(|(id, _)| id.parse() == Ok(partition));
-        offsets.next().and_then(|(_, offset)| offset.parse::<i64>().ok())
+        offsets
+            .next()
+            .and_then(|(_, offset)| offset.parse::<i64>().ok())
     };
-    ends.iter().all(|end| offset_of(end.partition).is_none_or(|offset| offset >= end.end))
+    ends.iter()
+        .all(|end| offset_of(end.partition).is_none_or(|offset| offset >= end.end))
 }
 
 /// A record's line. Line breaks in it can stand between JSON tokens only.
@@ -83,7 +86,11 @@ fn shown(record: &RawValue, json: bool) -> Vec<u8> {
             let time = jiff::Timestamp::from_millisecond(shown.timestamp);
             let time = time.map_or_else(|_| shown.timestamp.to_string(), |time| time.to_string());
             let place = format!("{}:{}", shown.partition, shown.offset);
-            format!("{place}  {time}  {}  {}", shown.key.get(), shown.value.get())
+            format!(
+                "{place}  {time}  {}  {}",
+                shown.key.get(),
+                shown.value.get()
+            )
         }
         Ok(_) | Err(_) => record.get().to_owned(),
     };
@@ -99,13 +106,25 @@ mod tests {
         let json = r#"{"topic":"t","partition":1,"offset":5,"timestamp":0,"key":{"id":1},"value":12345678901234567890123}"#;
         let record: Box<RawValue> = serde_json::from_str(json).unwrap();
         let text = String::from_utf8(shown(&record, false)).unwrap();
-        assert_eq!(text, "1:5  1970-01-01T00:00:00Z  {\"id\":1}  12345678901234567890123");
+        assert_eq!(
+            text,
+            "1:5  1970-01-01T00:00:00Z  {\"id\":1}  12345678901234567890123"
+        );
         assert_eq!(shown(&record, true), json.as_bytes());
     }
 
     #[test]
     fn the_end_is_reached_when_every_partition_is() {
-        let ends = [Ends { partition: 0, end: 5 }, Ends { partition: 1, end: 0 }];
+        let ends = [
+            Ends {
+                partition: 0,
+                end: 5,
+            },
+            Ends {
+                partition: 1,
+                end: 0,
+            },
+        ];
         assert!(has_reached("1:0,0:5", &ends));
         assert!(has_reached("1:3,0:9", &ends));
         assert!(!has_reached("0:4,1:0", &ends));

@@ -41,7 +41,9 @@ pub(super) async fn run(command: Topics) -> Result<(), Failure> {
 }
 
 fn object(settings: Vec<(String, String)>) -> Value {
-    let settings = settings.into_iter().map(|(name, value)| (name, Value::String(value)));
+    let settings = settings
+        .into_iter()
+        .map(|(name, value)| (name, Value::String(value)));
     Value::Object(settings.collect::<Map<_, _>>())
 }
 
@@ -72,7 +74,12 @@ async fn describe(client: &Client, topic: &str, json: bool) -> Result<(), Failur
     for name in ["name", "id", "bytes", "connector"] {
         table.row([name.to_owned(), text(&answer, name)]);
     }
-    for (name, value) in answer.get("config").and_then(Value::as_object).into_iter().flatten() {
+    for (name, value) in answer
+        .get("config")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
         table.row([name.clone(), plain(value)]);
     }
     table.print()?;
@@ -90,7 +97,11 @@ async fn describe(client: &Client, topic: &str, json: bool) -> Result<(), Failur
 
 /// The list called `name`.
 pub(super) fn items<'a>(answer: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    answer.get(name).and_then(Value::as_array).into_iter().flatten()
+    answer
+        .get(name)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
 }
 
 /// The field called `name` as a cell.

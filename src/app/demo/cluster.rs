@@ -87,7 +87,11 @@ impl Cluster {
         let output = std::fs::File::create(&log).map_err(system("write", &log))?;
         let errors = output.try_clone().map_err(system("write", &log))?;
         let mut command = programs.command("postgres");
-        command.arg("-D").arg(data).arg("-c").arg(format!("port={port}"));
+        command
+            .arg("-D")
+            .arg(data)
+            .arg("-c")
+            .arg(format!("port={port}"));
         for setting in SETTINGS {
             command.arg("-c").arg(setting);
         }
@@ -242,3 +246,6 @@ fn free_port() -> Result<u16, Error> {
     })?;
     Ok(bound.port())
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,8 +11,14 @@ pub(super) const ROLE: &str = "penstock";
 
 /// In order; each can be applied again without effect.
 const MIGRATIONS: [(&str, &str); 2] = [
-    ("0001_shop.sql", include_str!("../../../migrations/0001_shop.sql")),
-    ("0002_penstock.sql", include_str!("../../../migrations/0002_penstock.sql")),
+    (
+        "0001_shop.sql",
+        include_str!("../../../migrations/0001_shop.sql"),
+    ),
+    (
+        "0002_penstock.sql",
+        include_str!("../../../migrations/0002_penstock.sql"),
+    ),
 ];
 
 /// Applies all, and gives the role's new password.
@@ -29,12 +35,18 @@ pub(super) async fn apply(cluster: &Cluster) -> Result<String, Error> {
     // Ends when the client is dropped, at the end of this function.
     let connection = tasks::spawn("demo migrations", connection);
     for (name, sql) in MIGRATIONS {
-        client.batch_execute(sql).await.map_err(|error| failed(name, &error))?;
+        client
+            .batch_execute(sql)
+            .await
+            .map_err(|error| failed(name, &error))?;
     }
     // Letters and digits only, so it needs no quoting anywhere.
     let password = uuid::Uuid::new_v4().simple().to_string();
     let sql = format!("ALTER ROLE {ROLE} PASSWORD '{password}'");
-    client.batch_execute(&sql).await.map_err(|error| failed("the password", &error))?;
+    client
+        .batch_execute(&sql)
+        .await
+        .map_err(|error| failed("the password", &error))?;
     drop(client);
     let _ = connection.await;
     Ok(password)

@@ -75,7 +75,10 @@ async fn run(options: Demo) -> Result<(), Error> {
 /// Starts everything, waits for the end, takes everything down whatever happened in between.
 async fn show(options: Demo, stop: CancellationToken) -> Result<(), Error> {
     let folder = Folder::create(options.keep)?;
-    eprintln!("demo: starting a private PostgreSQL in {} ...", folder.path().display());
+    eprintln!(
+        "demo: starting a private PostgreSQL in {} ...",
+        folder.path().display()
+    );
     let start = Cluster::start(folder.path().to_owned());
     let cluster = tokio::select! {
         cluster = start => cluster?,
@@ -98,7 +101,8 @@ async fn show_on(
     let password = migrations::apply(cluster).await?;
     let config = settings(cluster, folder, &password)?;
     let environment = Environment::default();
-    let server = Server::start(&config, &environment, Arc::new(SystemClock)).await?;
+    let recorder = super::settings::metrics()?;
+    let server = Server::start(&config, &environment, Arc::new(SystemClock), recorder).await?;
     tell(&server, cluster);
     let shop = tasks::spawn("demo shop", shop::run(cluster.admin(), stop.clone()));
     let printed = printer::print(server.log().clone(), stop.clone());
@@ -180,7 +184,9 @@ async fn connector_failed(server: &Server) -> Error {
         let mut failed = failed.filter(|one| one.state == crate::connect::State::Failed);
         if let Some(failed) = failed.next() {
             return Error::Demo {
-                what: failed.reason.unwrap_or_else(|| "the connector failed".to_owned()),
+                what: failed
+                    .reason
+                    .unwrap_or_else(|| "the connector failed".to_owned()),
                 mend: "see the reason; `penstock demo --keep` leaves all files behind".to_owned(),
             };
         }

@@ -49,7 +49,9 @@ fn add_new(log: &Log, places: &mut Places) {
         }
         for partition in topic.partitions() {
             let place = (topic.name.clone(), partition.id);
-            places.entry(place).or_insert_with(|| (partition.clone(), partition.start()));
+            places
+                .entry(place)
+                .or_insert_with(|| (partition.clone(), partition.start()));
         }
     }
 }

@@ -6,9 +6,17 @@ use std::process::Command;
 use super::super::error::Error;
 
 /// Where packages put versions side by side: a folder per version, `bin` below it.
-const VERSIONS_IN: [&str; 3] = ["/usr/lib/postgresql", "/usr/local/lib/postgresql", "/opt/homebrew/opt"];
+const VERSIONS_IN: [&str; 3] = [
+    "/usr/lib/postgresql",
+    "/usr/local/lib/postgresql",
+    "/opt/homebrew/opt",
+];
 /// Where packages put one version.
-const SINGLE: [&str; 3] = ["/usr/local/pgsql/bin", "/usr/lib/postgresql/bin", "/usr/libexec/postgresql"];
+const SINGLE: [&str; 3] = [
+    "/usr/local/pgsql/bin",
+    "/usr/lib/postgresql/bin",
+    "/usr/libexec/postgresql",
+];
 /// The user that PostgreSQL's packages make.
 const USER: &str = "postgres";
 /// Runs PostgreSQL where there is no such user.
@@ -91,12 +99,16 @@ fn version(folder: &Path) -> Option<u32> {
 }
 
 fn is_server(folder: &Path) -> bool {
-    ["initdb", "postgres"].iter().all(|program| folder.join(program).is_file())
+    ["initdb", "postgres"]
+        .iter()
+        .all(|program| folder.join(program).is_file())
 }
 
 fn unprivileged() -> Result<User, Error> {
     let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let found = [USER, FALLBACK_USER].iter().find_map(|name| find_user(&accounts, name));
+    let found = [USER, FALLBACK_USER]
+        .iter()
+        .find_map(|name| find_user(&accounts, name));
     found.ok_or_else(|| Error::Demo {
         what: "PostgreSQL refuses to run as root, and there is no user postgres".to_owned(),
         mend: "run the demo as another user, or make one: useradd --system postgres".to_owned(),
@@ -131,7 +143,10 @@ mod tests {
     #[test]
     fn users_are_found_by_their_whole_name() {
         let accounts = "root:x:0:0:root:/root:/bin/sh\npostgresx:x:1:1::/:\npostgres:x:104:113:,,,:/:/bin/sh\n";
-        assert_eq!(find_user(accounts, "postgres"), Some(User { uid: 104, gid: 113 }));
+        assert_eq!(
+            find_user(accounts, "postgres"),
+            Some(User { uid: 104, gid: 113 })
+        );
         assert_eq!(find_user(accounts, "nobody"), None);
     }
 }

@@ -11,7 +11,9 @@ use crate::tasks;
 /// Between two transactions; slow enough to read along.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Given names of customers to come.
-const NAMES: [&str; 8] = ["Mina", "Tomas", "Ines", "Yusuf", "Oda", "Piotr", "Lea", "Kofi"];
+const NAMES: [&str; 8] = [
+    "Mina", "Tomas", "Ines", "Yusuf", "Oda", "Piotr", "Lea", "Kofi",
+];
 /// Countries of customers to come.
 const COUNTRIES: [&str; 5] = ["DE", "FR", "PL", "GH", "JP"];
 
@@ -47,12 +49,18 @@ async fn step(client: &mut Client, chance: &mut Chance) -> Result<(), Error> {
 
 async fn customer_comes(client: &Client, chance: &mut Chance) -> Result<(), Error> {
     let name = chance.pick(&NAMES);
-    let email = format!("{}.{}@example.com", name.to_lowercase(), uuid::Uuid::new_v4().simple());
+    let email = format!(
+        "{}.{}@example.com",
+        name.to_lowercase(),
+        uuid::Uuid::new_v4().simple()
+    );
     let country = chance.pick(&COUNTRIES);
     let sql = "INSERT INTO customers (email, name, country, profile) \
                VALUES ($1, $2, $3::text, jsonb_build_object('newsletter', $4::bool))";
     let newsletter = chance.below(2) == 0;
-    client.execute(sql, &[&email, &name, &country, &newsletter]).await?;
+    client
+        .execute(sql, &[&email, &name, &country, &newsletter])
+        .await?;
     Ok(())
 }
 
@@ -116,7 +124,9 @@ async fn prices_change(client: &Client, chance: &mut Chance) -> Result<(), Error
     let sql = "UPDATE products SET price = round(price * (100 + $1) / 100, 2), stock = stock + 10 \
                WHERE stock < 1000";
     let percent = i64::from(percent);
-    client.execute(&sql.replace("$1", "$1::bigint"), &[&percent]).await?;
+    client
+        .execute(&sql.replace("$1", "$1::bigint"), &[&percent])
+        .await?;
     Ok(())
 }
 

@@ -19,7 +19,8 @@ use crate::error;
 /// The user of the administrator's password.
 const ADMIN: &str = "admin";
 /// What a browser shows beside its login prompt.
-const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"penstock\", charset=\"UTF-8\"");
+const CHALLENGE: HeaderValue =
+    HeaderValue::from_static("Basic realm=\"penstock\", charset=\"UTF-8\"");
 /// How to mend a refusal of a caller from elsewhere.
 const SET_PASSWORD: &str = "set PENSTOCK_ADMIN_PASSWORD and send it (Basic, user admin), or call from this machine under http://localhost";
 
@@ -73,7 +74,12 @@ impl Access {
         }
     }
 
-    fn check_password(&self, caller: Caller<'_>, password: &Secret, now_ms: i64) -> Result<(), Problem> {
+    fn check_password(
+        &self,
+        caller: Caller<'_>,
+        password: &Secret,
+        now_ms: i64,
+    ) -> Result<(), Problem> {
         let peer = caller.peer.ip();
         if !caller.headers.contains_key(header::AUTHORIZATION) {
             return Err(unauthorized("use this address without a password"));
@@ -91,7 +97,8 @@ impl Access {
         let shown = basic(caller.headers);
         let matches = shown.is_some_and(|(user, shown)| {
             // Both are compared, so that the time tells nothing about either.
-            same(user.as_bytes(), ADMIN.as_bytes()) & same(shown.as_bytes(), password.expose().as_bytes())
+            same(user.as_bytes(), ADMIN.as_bytes())
+                & same(shown.as_bytes(), password.expose().as_bytes())
         });
         if matches {
             self.logins.succeeded(peer);
@@ -145,7 +152,9 @@ fn check_local(caller: Caller<'_>, public_url: Option<&str>) -> Result<(), Probl
         if public_url.is_some_and(|url| url.eq_ignore_ascii_case(origin)) {
             return true;
         }
-        let rest = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        let rest = origin
+            .strip_prefix("http://")
+            .or_else(|| origin.strip_prefix("https://"));
         rest.is_some_and(|rest| rest.eq_ignore_ascii_case(authority))
     };
     for origin in headers.get_all(header::ORIGIN) {
@@ -176,12 +185,16 @@ fn host_of(authority: &str) -> &str {
     if let Some(rest) = authority.strip_prefix('[') {
         return rest.split_once(']').map_or(rest, |(host, _)| host);
     }
-    authority.rsplit_once(':').map_or(authority, |(host, _)| host)
+    authority
+        .rsplit_once(':')
+        .map_or(authority, |(host, _)| host)
 }
 
 fn is_local_name(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 /// User and password of the one Basic authorization.
@@ -235,12 +248,24 @@ mod tests {
     #[test]
     fn without_a_password_only_this_machine_is_answered() {
         let access = Access::new(Admission::Local, None);
-        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.9.9.9", "[::1]:8080"] {
+        for host in [
+            "localhost",
+            "LOCALHOST:8080",
+            "127.0.0.1:8080",
+            "127.9.9.9",
+            "[::1]:8080",
+        ] {
             assert_eq!(check(&access, LOCAL, &[("host", host)]), Ok(()), "{host}");
         }
         assert_eq!(check(&access, "[::1]:9", &[("host", "localhost")]), Ok(()));
-        assert_eq!(check(&access, "[::ffff:127.0.0.1]:9", &[("host", "localhost")]), Ok(()));
-        let own = [("host", "localhost:8080"), ("origin", "http://localhost:8080")];
+        assert_eq!(
+            check(&access, "[::ffff:127.0.0.1]:9", &[("host", "localhost")]),
+            Ok(())
+        );
+        let own = [
+            ("host", "localhost:8080"),
+            ("origin", "http://localhost:8080"),
+        ];
         assert_eq!(check(&access, LOCAL, &own), Ok(()));
     }
 
@@ -254,12 +279,30 @@ mod tests {
             (LOCAL, &[("host", "localhost.evil.example")]),
             (LOCAL, &[("host", "127.0.0.1.evil.example:8080")]),
             (LOCAL, &[("host", "localhost"), ("host", "localhost")]),
-            (LOCAL, &[("host", "localhost"), ("forwarded", "for=192.0.2.1")]),
-            (LOCAL, &[("host", "localhost"), ("x-forwarded-for", "127.0.0.1")]),
-            (LOCAL, &[("host", "localhost"), ("x-forwarded-proto", "https")]),
+            (
+                LOCAL,
+                &[("host", "localhost"), ("forwarded", "for=192.0.2.1")],
+            ),
+            (
+                LOCAL,
+                &[("host", "localhost"), ("x-forwarded-for", "127.0.0.1")],
+            ),
+            (
+                LOCAL,
+                &[("host", "localhost"), ("x-forwarded-proto", "https")],
+            ),
             (LOCAL, &[("host", "localhost"), ("origin", "null")]),
-            (LOCAL, &[("host", "localhost"), ("origin", "https://evil.example")]),
-            (LOCAL, &[("host", "localhost:8080"), ("origin", "http://localhost:3000")]),
+            (
+                LOCAL,
+                &[("host", "localhost"), ("origin", "https://evil.example")],
+            ),
+            (
+                LOCAL,
+                &[
+                    ("host", "localhost:8080"),
+                    ("origin", "http://localhost:3000"),
+                ],
+            ),
         ];
         for (peer, headers) in refused {
             let found = check(&access, peer, headers);
@@ -282,10 +325,17 @@ mod tests {
             "Bearer x".to_owned(),
             "Basic \u{7f}".replace('\u{7f}', "!"),
         ] {
-            let found = check(&access, LOCAL, &[("host", "localhost"), ("authorization", &bad)]);
+            let found = check(
+                &access,
+                LOCAL,
+                &[("host", "localhost"), ("authorization", &bad)],
+            );
             assert_eq!(found, Err(StatusCode::UNAUTHORIZED), "{bad}");
         }
-        assert_eq!(check(&access, LOCAL, &[("host", "localhost")]), Err(StatusCode::UNAUTHORIZED));
+        assert_eq!(
+            check(&access, LOCAL, &[("host", "localhost")]),
+            Err(StatusCode::UNAUTHORIZED)
+        );
     }
 
     #[test]

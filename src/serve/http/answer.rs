@@ -28,7 +28,7 @@ const PIECE_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Parameters<T>(pub(super) T);
 
-impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
@@ -85,7 +85,10 @@ pub(super) fn large_json(json: Vec<u8>, permit: OwnedSemaphorePermit) -> Respons
     let mut response = Body::from_stream(pieces).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, length);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     response
 }
 
@@ -95,6 +98,10 @@ pub(super) async fn place(
 ) -> Result<OwnedSemaphorePermit, Problem> {
     let permit = answers.clone().acquire_owned().await;
     permit.map_err(|_| {
-        Problem::new(error::HTTP_UNAVAILABLE, "answer while stopping", "try again")
+        Problem::new(
+            error::HTTP_UNAVAILABLE,
+            "answer while stopping",
+            "try again",
+        )
     })
 }

@@ -149,7 +149,10 @@ mod tests {
             status(error::LOG_DISK_FULL, Kind::Transient),
             StatusCode::INSUFFICIENT_STORAGE
         );
-        assert_eq!(full.to_string(), "append: 1 bytes of disk are free, less than the floor of 2");
+        assert_eq!(
+            full.to_string(),
+            "append: 1 bytes of disk are free, less than the floor of 2"
+        );
         assert_eq!(
             status(error::LOG_OUTCOME_UNKNOWN, Kind::Transient),
             StatusCode::SERVICE_UNAVAILABLE
@@ -165,7 +168,9 @@ mod tests {
             response.headers()[header::CONTENT_TYPE],
             "application/problem+json"
         );
-        let bytes = axum::body::to_bytes(response.into_body(), 4096).await.unwrap();
+        let bytes = axum::body::to_bytes(response.into_body(), 4096)
+            .await
+            .unwrap();
         let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(json["code"], "PEN-HTTP-002");
         assert_eq!(json["title"], "Not Found");

@@ -83,7 +83,11 @@ async fn describe(
     State(shared): State<Arc<Shared>>,
     Path(group): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let description = shared.handles.groups.describe(&group).ok_or_else(|| unknown(&group))?;
+    let description = shared
+        .handles
+        .groups
+        .describe(&group)
+        .ok_or_else(|| unknown(&group))?;
     let member = |member: &crate::group::state::MemberDescription| {
         json!({
             "member": member.member,
@@ -112,14 +116,20 @@ async fn lag(
     }
     let positions = positions(&shared, &group).await;
     let total: i64 = positions.iter().map(|position| position.lag).sum();
-    Ok(Json(json!({"group": group, "lag": total, "positions": positions})))
+    Ok(Json(
+        json!({"group": group, "lag": total, "positions": positions}),
+    ))
 }
 
 async fn positions(shared: &Shared, group: &str) -> Vec<Position> {
     let groups = &shared.handles.groups;
     let now_ms = shared.handles.clock.now_ms();
     let mut positions = Vec::new();
-    for lag in groups.lag().into_iter().filter(|lag| lag.group.as_str() == group) {
+    for lag in groups
+        .lag()
+        .into_iter()
+        .filter(|lag| lag.group.as_str() == group)
+    {
         let since_ms = match lag.records {
             0 => Some(now_ms),
             _ => groups.waiting_since_ms(&lag).await,
@@ -147,9 +157,7 @@ async fn seek(
         Problem::invalid(format!("failed to {invalid}"), InvalidFrom::FORMS)
     })?;
     let offsets = targets(&shared, &group, &asked, &to).await?;
-    let shown = |(topic, partition, offset): &(TopicName, PartitionId, Offset)| {
-        json!({"topic": topic.as_str(), "partition": partition.0, "offset": offset.0})
-    };
+    let shown = |(topic, partition, offset): &(TopicName, PartitionId, Offset)| json!({"topic": topic.as_str(), "partition": partition.0, "offset": offset.0});
     let answer = json!({
         "group": group.as_str(),
         "offsets": offsets.iter().map(shown).collect::<Vec<_>>(),
@@ -167,7 +175,10 @@ async fn targets(
 ) -> Result<Vec<(TopicName, PartitionId, Offset)>, Problem> {
     let partitions = match (&asked.topic, asked.partition) {
         (None, Some(_)) => {
-            return Err(Problem::invalid("seek a partition of no topic", "name the topic too"));
+            return Err(Problem::invalid(
+                "seek a partition of no topic",
+                "name the topic too",
+            ));
         }
         (Some(topic), chosen) => {
             let topic = topics::find(shared, topic)?;

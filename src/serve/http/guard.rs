@@ -57,7 +57,9 @@ pub(super) async fn anybody(
 ) -> Result<Response, Problem> {
     let sight = match shared.check(&request) {
         Ok(()) => Sight::All,
-        Err(problem) if request.headers().contains_key(header::AUTHORIZATION) => return Err(problem),
+        Err(problem) if request.headers().contains_key(header::AUTHORIZATION) => {
+            return Err(problem);
+        }
         Err(_) => Sight::Counts,
     };
     request.extensions_mut().insert(sight);
@@ -99,7 +101,10 @@ impl Shared {
 /// Writes say that they are JSON, which no form of a foreign page can. A write without a body and
 /// without a type is let through: commands such as a restart have none.
 fn check_content_type(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
-    if !matches!(*method, Method::POST | Method::PUT | Method::PATCH | Method::DELETE) {
+    if !matches!(
+        *method,
+        Method::POST | Method::PUT | Method::PATCH | Method::DELETE
+    ) {
         return Ok(());
     }
     let has_body = headers.contains_key(header::TRANSFER_ENCODING)
@@ -127,7 +132,10 @@ fn is_json(media_type: &str) -> bool {
     essence.eq_ignore_ascii_case("application/json")
         || (essence.len() > 5
             && essence.is_char_boundary(essence.len() - 5)
-            && essence.split_at(essence.len() - 5).1.eq_ignore_ascii_case("+json"))
+            && essence
+                .split_at(essence.len() - 5)
+                .1
+                .eq_ignore_ascii_case("+json"))
 }
 
 #[cfg(test)]
@@ -151,8 +159,14 @@ mod tests {
         assert!(passes(&Method::POST, &[]));
         assert!(passes(&Method::POST, &[(header::CONTENT_LENGTH, "0")]));
         assert!(passes(&Method::POST, &typed("application/json")));
-        assert!(passes(&Method::POST, &typed("Application/JSON; charset=utf-8")));
-        assert!(passes(&Method::PATCH, &typed("application/merge-patch+json")));
+        assert!(passes(
+            &Method::POST,
+            &typed("Application/JSON; charset=utf-8")
+        ));
+        assert!(passes(
+            &Method::PATCH,
+            &typed("application/merge-patch+json")
+        ));
         for text in [
             "text/plain",
             "application/x-www-form-urlencoded",
@@ -163,7 +177,13 @@ mod tests {
             assert!(!passes(&Method::POST, &typed(text)), "{text}");
         }
         assert!(!passes(&Method::POST, &[(header::CONTENT_LENGTH, "2")]));
-        assert!(!passes(&Method::DELETE, &[(header::TRANSFER_ENCODING, "chunked")]));
-        assert!(!passes(&Method::POST, &[(header::CONTENT_TYPE, "text/plain")]));
+        assert!(!passes(
+            &Method::DELETE,
+            &[(header::TRANSFER_ENCODING, "chunked")]
+        ));
+        assert!(!passes(
+            &Method::POST,
+            &[(header::CONTENT_TYPE, "text/plain")]
+        ));
     }
 }

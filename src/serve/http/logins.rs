@@ -87,7 +87,10 @@ mod tests {
         assert_eq!(logins.refused_for_ms(PEER, 0), None);
         logins.failed(PEER, 1_000);
         assert_eq!(logins.refused_for_ms(PEER, 1_000), Some(59_000));
-        assert_eq!(logins.refused_for_ms("192.0.2.2".parse().unwrap(), 1_000), None);
+        assert_eq!(
+            logins.refused_for_ms("192.0.2.2".parse().unwrap(), 1_000),
+            None
+        );
         assert_eq!(logins.refused_for_ms(PEER, 60_000), None);
         logins.failed(PEER, 60_000);
         assert_eq!(logins.refused_for_ms(PEER, 60_000), None);

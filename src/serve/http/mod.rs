@@ -33,6 +33,6 @@ pub use access::Admission;
 pub use from::{From, InvalidFrom};
 pub use handles::{Handles, Listeners};
 pub use metrics_page::Render;
-pub use record_json::RecordJson;
+pub use record_json::{RecordHeader, RecordJson};
 pub use server::{Error, Listener};
 pub use service::{Service, serve_metrics};

@@ -30,9 +30,9 @@ const AREAS: [&str; 12] = [
 
 /// Routes that only administrators learn about.
 pub(super) fn routes() -> Router<Arc<Shared>> {
-    AREAS
-        .iter()
-        .fold(Router::new(), |router, area| router.route(area, any(refuse)))
+    AREAS.iter().fold(Router::new(), |router, area| {
+        router.route(area, any(refuse))
+    })
 }
 
 /// Pushing has its own tokens and is refused before anybody is asked for one.

@@ -9,6 +9,9 @@ use serde_json::value::RawValue;
 use crate::record::Record;
 use crate::topic::PartitionId;
 
+/// Key and value of a header; `None` is a header without a value.
+pub type RecordHeader<'a> = (&'a [u8], Option<&'a [u8]>);
+
 /// A record, borrowed from the batch it lies in.
 #[derive(Debug, Clone)]
 pub struct RecordJson<'a> {
@@ -25,7 +28,7 @@ pub struct RecordJson<'a> {
     /// Its value; `None` is a tombstone.
     pub value: Option<&'a [u8]>,
     /// Its headers in their order; `None` leaves the field out.
-    pub headers: Option<Vec<(&'a [u8], Option<&'a [u8]>)>>,
+    pub headers: Option<Vec<RecordHeader<'a>>>,
 }
 
 /// How bytes are shown.
@@ -185,7 +188,11 @@ mod tests {
             timestamp: 0,
             key: None,
             value: None,
-            headers: Some(vec![(b"a", Some(b"1")), (b"a", None), (b"b", Some(&[0xff]))]),
+            headers: Some(vec![
+                (b"a", Some(b"1")),
+                (b"a", None),
+                (b"b", Some(&[0xff])),
+            ]),
         };
         let json: serde_json::Value = serde_json::from_slice(&record.to_line()).unwrap();
         let expected = serde_json::json!([

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,10 @@ const DECOMPRESSED_BYTES_MAX: usize = 32 << 20;
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
-    Router::new().route("/topics/{topic}/records", get(records).post(super::not_built::refuse))
+    Router::new().route(
+        "/topics/{topic}/records",
+        get(records).post(super::not_built::refuse),
+    )
 }
 
 /// What is asked for.
@@ -107,7 +110,9 @@ async fn records(
 }
 
 fn refuse_event_stream(headers: &HeaderMap) -> Result<(), Problem> {
-    let accepted = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let accepted = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok());
     if !accepted.is_some_and(|accept| accept.trim_start().starts_with("text/event-stream")) {
         return Ok(());
     }
@@ -204,7 +209,11 @@ impl<'a> Scan<'a> {
                 }
             }
             at_end &= offset >= partition.end();
-            let list = if offset == before { &mut untouched } else { &mut moved };
+            let list = if offset == before {
+                &mut untouched
+            } else {
+                &mut moved
+            };
             list.push((partition, offset));
         }
         places.append(&mut untouched);
@@ -213,7 +222,12 @@ impl<'a> Scan<'a> {
     }
 
     /// Adds the records of `chunk` from `offset` on, until the answer is full.
-    fn take(&mut self, partition: &Partition, chunk: &[u8], offset: &mut Offset) -> Result<(), Problem> {
+    fn take(
+        &mut self,
+        partition: &Partition,
+        chunk: &[u8],
+        offset: &mut Offset,
+    ) -> Result<(), Problem> {
         for batch in record::batches(chunk) {
             let (header, bytes) = batch?;
             if header.next_offset() <= offset.0 {
@@ -262,8 +276,15 @@ impl<'a> Scan<'a> {
             end: partition.end().0,
         };
         let rest = Rest {
-            next: cursor(places.iter().map(|(partition, offset)| (partition.id, *offset))),
-            partitions: places.iter().map(|(partition, _)| ends(partition)).collect(),
+            next: cursor(
+                places
+                    .iter()
+                    .map(|(partition, offset)| (partition.id, *offset)),
+            ),
+            partitions: places
+                .iter()
+                .map(|(partition, _)| ends(partition))
+                .collect(),
         };
         self.json.extend_from_slice(b"],");
         let rest = serde_json::to_vec(&rest).unwrap_or_default();

@@ -25,7 +25,10 @@ pub(super) fn to_json(config: &TopicConfig) -> BTreeMap<&'static str, Value> {
     BTreeMap::from([
         ("cleanup.policy", cleanup.into()),
         ("max.message.bytes", config.max_message_bytes.into()),
-        ("retention.bytes", config.retention_bytes.unwrap_or(-1).into()),
+        (
+            "retention.bytes",
+            config.retention_bytes.unwrap_or(-1).into(),
+        ),
         ("retention.ms", config.retention_ms.unwrap_or(-1).into()),
         ("segment.bytes", config.segment_bytes.into()),
     ])
@@ -83,7 +86,10 @@ fn unknown_setting(name: &str) -> Problem {
         Some(near) => format!("did you mean \"{near}\"?"),
         None => format!("use one of {}", NAMES.join(", ")),
     };
-    Problem::invalid(format!("set \"{name}\", which is no setting of a topic"), mend)
+    Problem::invalid(
+        format!("set \"{name}\", which is no setting of a topic"),
+        mend,
+    )
 }
 
 fn number(value: &Value) -> Option<i64> {
