@@ -143,6 +143,9 @@ codes! {
     /// A statement failed at the database.
     SOURCE_SQL = "PEN-SOURCE-012";
 
+    /// A value does not fit the schema it is to be written under.
+    CONVERT_MISMATCH = "PEN-CONVERT-001";
+
     /// The caller may not do this.
     HTTP_FORBIDDEN = "PEN-HTTP-001";
     /// No such object.
