@@ -10,7 +10,7 @@ use crate::{convert, log, postgres, record};
 pub enum Error {
     /// The database or the connection to it.
     #[error(transparent)]
-    Postgres(#[from] postgres::Error),
+    Postgres(Box<postgres::Error>),
     /// The log did not take or give records.
     #[error(transparent)]
     Log(#[from] log::Error),
@@ -127,6 +127,13 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+}
+
+impl From<postgres::Error> for Error {
+    fn from(error: postgres::Error) -> Error {
+        // Boxed because it is by far the largest variant and errors are rare.
+        Error::Postgres(Box::new(error))
+    }
 }
 
 impl Explain for Error {

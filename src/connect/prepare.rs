@@ -60,6 +60,23 @@ pub(super) struct SnapshotPlan {
     pub(super) transaction: Option<i64>,
 }
 
+impl SnapshotPlan {
+    async fn new(
+        mut reader: SnapshotReader,
+        tables: Vec<CatalogTable>,
+        lsn: Lsn,
+    ) -> Result<SnapshotPlan, Error> {
+        let xmax = horizon(&mut reader).await?.xmax;
+        let transaction = i64::try_from(xmax & 0xFFFF_FFFF).ok();
+        Ok(SnapshotPlan {
+            reader,
+            tables,
+            lsn,
+            transaction,
+        })
+    }
+}
+
 /// Prepares a run. Nothing is changed at the server before everything that is missing is known.
 pub(super) async fn prepare(context: &Context) -> Result<Prepared, Error> {
     let config = &context.config;
@@ -93,18 +110,7 @@ pub(super) async fn prepare(context: &Context) -> Result<Prepared, Error> {
     let slot = slot::inspect(&sql, &config.slot_name).await?;
     let mut replication = ReplicationConnection::connect(&connection).await?;
     let identity = replication.identify_system().await?;
-    let stored = match (stored, &slot) {
-        (Some(stored), slot) => match check_stored(&stored, slot.as_ref(), &identity, context) {
-            Ok(()) => Some(stored),
-            Err(error) if config.on_slot_loss == OnSlotLoss::Resnapshot => {
-                tracing::error!(connector = %config.name, reason = error.reason(),
-                    "taking a new snapshot; rows deleted in the gap stay in the topics");
-                None
-            }
-            Err(error) => return Err(error),
-        },
-        (None, _) => None,
-    };
+    let stored = resumable(context, stored, slot.as_ref(), &identity)?;
     let begin = match stored {
         Some(position) => Begin {
             position,
@@ -114,17 +120,8 @@ pub(super) async fn prepare(context: &Context) -> Result<Prepared, Error> {
     };
     let lsn = begin.position.end_lsn;
     let snapshot = match begin.reader {
+        Some(reader) => Some(SnapshotPlan::new(reader, tables, lsn).await?),
         None => None,
-        Some(mut reader) => {
-            let xmax = horizon(&mut reader).await?.xmax;
-            let transaction = i64::try_from(xmax & 0xFFFF_FFFF).ok();
-            Some(SnapshotPlan {
-                reader,
-                tables,
-                lsn,
-                transaction,
-            })
-        }
     };
     Ok(Prepared {
         sql,
@@ -149,6 +146,28 @@ fn autocreate(mode: config::AutocreateMode) -> AutocreateMode {
         config::AutocreateMode::Filtered => AutocreateMode::Filtered,
         config::AutocreateMode::Disabled => AutocreateMode::Disabled,
         config::AutocreateMode::NoTables => AutocreateMode::NoTables,
+    }
+}
+
+/// The stored position, if the stream can go on there. Where it cannot, that is an error, unless a
+/// new snapshot is asked for in this case.
+fn resumable(
+    context: &Context,
+    stored: Option<Position>,
+    slot: Option<&SlotState>,
+    identity: &SystemIdentity,
+) -> Result<Option<Position>, Error> {
+    let Some(position) = stored else {
+        return Ok(None);
+    };
+    match check_stored(&position, slot, identity, context) {
+        Ok(()) => Ok(Some(position)),
+        Err(error) if context.config.on_slot_loss == OnSlotLoss::Resnapshot => {
+            tracing::error!(connector = %context.config.name, reason = error.reason(),
+                "taking a new snapshot; rows deleted in the gap stay in the topics");
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 
