@@ -15,7 +15,7 @@ impl Group {
 
     /// Asks all members to join again. They learn of it from their heartbeats.
     pub(super) fn prepare_rebalance(&mut self, now: Now, out: &mut Vec<Output>) {
-        self.fail_syncing(&Error::RebalanceInProgress, out);
+        self.fail_syncing(now, &Error::RebalanceInProgress, out);
         self.proposed = None;
         self.unsynced.clear();
         self.sync_deadline_ms = i64::MAX;

@@ -148,7 +148,7 @@ impl Group {
             return;
         };
         if let Err(error) = outcome {
-            self.fail_syncing(&error, out);
+            self.fail_syncing(now, &error, out);
             self.prepare_rebalance(now, out);
             return;
         }
@@ -168,10 +168,12 @@ impl Group {
         }
     }
 
-    /// Answers everybody who waits for the assignment of this generation with `error`.
-    pub(super) fn fail_syncing(&mut self, error: &Error, out: &mut Vec<Output>) {
+    /// Answers everybody who waits for the assignment of this generation with `error`. Their
+    /// sessions begin anew: who waits for an answer is not heard of.
+    pub(super) fn fail_syncing(&mut self, now: Now, error: &Error, out: &mut Vec<Output>) {
         for member in self.members.values_mut() {
             if let Some(waiter) = member.syncing.take() {
+                member.deadline_ms = now.timer_ms.saturating_add(i64::from(member.session_ms));
                 out.push(Output::Synced(waiter, Err(error.clone())));
             }
         }
