@@ -69,7 +69,9 @@ impl Server {
         let (groups, groups_service) =
             Groups::open(log.clone(), clock.clone(), group::Config::default()).await?;
         let declared = settings::connectors(config, environment);
-        let connectors = Connectors::start(declared, log.clone(), clock.clone()).await?;
+        let partitions = settings::partitions(config);
+        let connectors =
+            Connectors::start(declared, log.clone(), clock.clone(), partitions).await?;
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
         let (died_sender, died) = watch::channel(None);
         let watched = Watched(died_sender);
@@ -83,7 +85,13 @@ impl Server {
             public_url: config.public_url.clone(),
             draining: draining.clone(),
         };
-        let kafka = settings::kafka_service(config, bound.kafka, &handles);
+        let kafka_handles = kafka::Handles {
+            log: log.clone(),
+            groups: groups.clone(),
+            ownership: Arc::new(settings::ByConnector(connectors.clone())),
+            clock: clock.clone(),
+        };
+        let kafka = kafka::Service::new(bound.kafka, settings::kafka(config), kafka_handles);
         let http = http::Service::new(bound.http, handles);
         let faces = vec![
             watched.spawn("kafka", &draining, kafka.run(draining.clone())),

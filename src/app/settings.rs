@@ -2,10 +2,11 @@
 
 use super::error::Error;
 use crate::config::{self, Config, Environment};
-use crate::connect::Declared;
+use crate::connect::{Connectors, Declared};
 use crate::log::{self, Cleanup, TopicConfig};
 use crate::metrics;
 use crate::serve::http::{Admission, Listeners};
+use crate::serve::kafka;
 
 /// The log's settings.
 pub(super) fn log(config: &Config) -> log::Config {
@@ -73,4 +74,33 @@ pub(super) fn metrics() -> Result<metrics::Handle, Error> {
         cause: std::io::Error::other(cause),
         mend: "start one server in a process".to_owned(),
     })
+}
+
+/// What the Kafka face is told.
+pub(super) fn kafka(config: &Config) -> kafka::Config {
+    kafka::Config {
+        advertise: config.kafka_advertise.clone().map(|it| kafka::Advertise {
+            host: it.host,
+            port: it.port,
+        }),
+        auto_create_topics: config.auto_create_topics,
+        default_partitions: partitions(config),
+        anonymous_admin: config.kafka_anonymous == config::Anonymous::Admin,
+        ..kafka::Config::default()
+    }
+}
+
+/// Partitions of topics made without saying how many.
+pub(super) fn partitions(config: &Config) -> u32 {
+    u32::try_from(config.default_partitions).unwrap_or(1)
+}
+
+/// Connectors own the topics they write.
+#[derive(Debug)]
+pub(super) struct ByConnector(pub(super) Connectors);
+
+impl kafka::Ownership for ByConnector {
+    fn owner_of(&self, topic: &str) -> Option<String> {
+        self.0.owner_of(topic)
+    }
 }

@@ -43,6 +43,7 @@ pub(super) async fn run(tail: Tail) -> Result<(), Failure> {
     let mut left = tail.limit.unwrap_or(usize::MAX);
     let mut from = tail.from.clone();
     let mut partition = tail.partition;
+    let mut last = None;
     // Without -f, the ends at the first look; what comes later is left.
     let mut ends: Option<Vec<Ends>> = None;
     while left > 0 {
@@ -58,9 +59,11 @@ pub(super) async fn run(tail: Tail) -> Result<(), Failure> {
         }
         left = left.saturating_sub(page.records.len());
         let ends = ends.get_or_insert(page.partitions);
-        if !tail.follow && has_reached(&page.next, ends) {
+        let is_stuck = page.records.is_empty() && Some(&page.next) == last.as_ref();
+        if !tail.follow && (is_stuck || has_reached(&page.next, ends)) {
             break;
         }
+        last = Some(page.next.clone());
         from = page.next;
     }
     Ok(())

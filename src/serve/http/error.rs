@@ -80,41 +80,68 @@ impl<E: Explain> From<E> for Problem {
             status: status(error.code(), error.kind()),
             code: error.code(),
             detail: format!("failed to {}", chain(&error)),
-            mend: error.mend(),
+            mend: error.mend().or_else(|| mend(error.code())),
             headers: Vec::new(),
         }
     }
 }
 
+/// What a code is answered with, and how to mend it where the error itself does not say.
+struct Row(Code, StatusCode, &'static str);
+
+/// The one table from codes to answers.
+#[rustfmt::skip]
+const TABLE: &[Row] = &[
+    Row(error::HTTP_FORBIDDEN, StatusCode::FORBIDDEN, ""),
+    Row(error::HTTP_NOT_FOUND, StatusCode::NOT_FOUND, ""),
+    Row(error::HTTP_INVALID, StatusCode::BAD_REQUEST, ""),
+    Row(error::HTTP_UNAVAILABLE, StatusCode::SERVICE_UNAVAILABLE, ""),
+    Row(error::HTTP_UNAUTHORIZED, StatusCode::UNAUTHORIZED, ""),
+    Row(error::HTTP_CONFLICT, StatusCode::CONFLICT, ""),
+    Row(error::HTTP_NOT_BUILT, StatusCode::NOT_IMPLEMENTED, ""),
+    Row(error::LOG_DISK_FULL, StatusCode::INSUFFICIENT_STORAGE,
+        "free disk space, or lower the retention of topics"),
+    Row(error::LOG_READ_ONLY, StatusCode::SERVICE_UNAVAILABLE,
+        "mend the disk; appends go on by themselves, see /status"),
+    Row(error::LOG_OUTCOME_UNKNOWN, StatusCode::SERVICE_UNAVAILABLE,
+        "look whether it happened before repeating it"),
+    Row(error::LOG_UNKNOWN_TOPIC, StatusCode::NOT_FOUND,
+        "list the topics: penstock topics list"),
+    Row(error::LOG_TOPIC_EXISTS, StatusCode::CONFLICT,
+        "use another name, or change its settings: penstock topics alter"),
+    Row(error::LOG_OFFSET_OUT_OF_RANGE, StatusCode::RANGE_NOT_SATISFIABLE,
+        "read from start or end"),
+    Row(error::LOG_TOO_LARGE, StatusCode::PAYLOAD_TOO_LARGE,
+        "raise max.message.bytes of the topic"),
+    Row(error::LOG_INVALID_TOPIC, StatusCode::BAD_REQUEST, "correct what is named"),
+    Row(error::LOG_DAMAGED, StatusCode::INTERNAL_SERVER_ERROR,
+        "read from behind the damage; restore a backup for what it held"),
+    Row(error::GROUP_INVALID_ID, StatusCode::BAD_REQUEST, "use another group id"),
+    Row(error::GROUP_NOT_FOUND, StatusCode::NOT_FOUND, "list the groups: penstock groups list"),
+    Row(error::GROUP_NOT_EMPTY, StatusCode::CONFLICT, "stop the group's members first"),
+    Row(error::GROUP_MEMBERSHIP, StatusCode::CONFLICT, "stop the group's members first"),
+    Row(error::GROUP_INVALID_REQUEST, StatusCode::BAD_REQUEST, "correct what is named"),
+    Row(error::GROUP_LIMIT, StatusCode::TOO_MANY_REQUESTS, "delete groups that nobody uses"),
+    Row(error::GROUP_CLOSING, StatusCode::SERVICE_UNAVAILABLE, "wait for the next start"),
+];
+
 /// The status that a code is answered with. Codes that are not listed follow from how their error
-/// is to be handled: what may pass is 503, what may not is 500.
+/// is to be handled: what may pass is 503, what may not is 409, since the object's state is in
+/// the way, and what ends the process is 500.
 fn status(code: Code, kind: Kind) -> StatusCode {
-    const TABLE: &[(Code, StatusCode)] = &[
-        (error::HTTP_FORBIDDEN, StatusCode::FORBIDDEN),
-        (error::HTTP_NOT_FOUND, StatusCode::NOT_FOUND),
-        (error::HTTP_INVALID, StatusCode::BAD_REQUEST),
-        (error::HTTP_UNAVAILABLE, StatusCode::SERVICE_UNAVAILABLE),
-        (error::HTTP_UNAUTHORIZED, StatusCode::UNAUTHORIZED),
-        (error::HTTP_CONFLICT, StatusCode::CONFLICT),
-        (error::HTTP_NOT_BUILT, StatusCode::NOT_IMPLEMENTED),
-        (error::LOG_DISK_FULL, StatusCode::INSUFFICIENT_STORAGE),
-        (error::LOG_READ_ONLY, StatusCode::SERVICE_UNAVAILABLE),
-        (error::LOG_OUTCOME_UNKNOWN, StatusCode::SERVICE_UNAVAILABLE),
-        (error::LOG_UNKNOWN_TOPIC, StatusCode::NOT_FOUND),
-        (error::LOG_TOPIC_EXISTS, StatusCode::CONFLICT),
-        (
-            error::LOG_OFFSET_OUT_OF_RANGE,
-            StatusCode::RANGE_NOT_SATISFIABLE,
-        ),
-        (error::LOG_TOO_LARGE, StatusCode::PAYLOAD_TOO_LARGE),
-        (error::LOG_INVALID_TOPIC, StatusCode::BAD_REQUEST),
-    ];
-    let listed = TABLE.iter().find(|(listed, _)| *listed == code);
+    let listed = TABLE.iter().find(|Row(listed, _, _)| *listed == code);
     match (listed, kind) {
-        (Some((_, status)), _) => *status,
+        (Some(Row(_, status, _)), _) => *status,
         (None, Kind::Transient) => StatusCode::SERVICE_UNAVAILABLE,
-        (None, Kind::Definite | Kind::Fatal) => StatusCode::INTERNAL_SERVER_ERROR,
+        (None, Kind::Definite) => StatusCode::CONFLICT,
+        (None, Kind::Fatal) => StatusCode::INTERNAL_SERVER_ERROR,
     }
+}
+
+/// How to mend what has this code.
+fn mend(code: Code) -> Option<String> {
+    let listed = TABLE.iter().find(|Row(listed, _, _)| *listed == code);
+    listed.map(|Row(_, _, mend)| (*mend).to_owned()).filter(|mend| !mend.is_empty())
 }
 
 impl IntoResponse for Problem {
@@ -144,14 +171,9 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_507_and_an_unknown_outcome_503() {
-        let full = crate::log::Error::DiskFull { free: 1, floor: 2 };
         assert_eq!(
             status(error::LOG_DISK_FULL, Kind::Transient),
             StatusCode::INSUFFICIENT_STORAGE
-        );
-        assert_eq!(
-            full.to_string(),
-            "append: 1 bytes of disk are free, less than the floor of 2"
         );
         assert_eq!(
             status(error::LOG_OUTCOME_UNKNOWN, Kind::Transient),

@@ -201,11 +201,16 @@ impl<'a> Scan<'a> {
             let before = offset;
             while !self.is_full() {
                 let read = log.read(&partition, offset, READ_BYTES).await?;
-                if read.chunks.is_empty() {
-                    break;
-                }
+                let from = offset;
                 for chunk in &read.chunks {
                     self.take(&partition, chunk, &mut offset)?;
+                }
+                if read.chunks.is_empty() {
+                    // Compaction may have left nothing up to the end.
+                    offset = offset.max(read.end);
+                }
+                if offset == from {
+                    break;
                 }
             }
             at_end &= offset >= partition.end();

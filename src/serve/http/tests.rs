@@ -59,7 +59,7 @@ impl Face {
                 reason: "no database.hostname".to_owned(),
             },
         ];
-        let connectors = Connectors::start(declared, log.clone(), clock.clone()).await.unwrap();
+        let connectors = Connectors::start(declared, log.clone(), clock.clone(), 1).await.unwrap();
         let listener = Listener::bind("http", "127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.address();
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
