@@ -14,3 +14,10 @@
 mod support;
 
 mod golden;
+mod hostile;
+mod invariants;
+mod kafka;
+mod log;
+mod ops;
+mod prove;
+mod source;

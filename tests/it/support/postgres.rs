@@ -187,6 +187,26 @@ impl Postgres {
         run_with_input(&mut psql, script, Duration::from_secs(120)).ok("psql")
     }
 
+    /// Waits until somebody streams from `slot`.
+    #[track_caller]
+    pub(crate) fn wait_streaming(&self, slot: &str) {
+        let sql = self.connect("postgres");
+        wait_until(
+            &format!("{slot} to stream"),
+            Duration::from_secs(60),
+            || {
+                let rows = sql.rows(&format!(
+                "select coalesce(r.state, 'not connected'), s.active from pg_replication_slots s \
+                 left join pg_stat_replication r on s.active_pid = r.pid where s.slot_name = '{slot}'"
+            ));
+                match rows.first().and_then(|row| row[0].as_deref()) {
+                    Some("streaming") => Ok(()),
+                    other => Err(format!("{other:?}")),
+                }
+            },
+        );
+    }
+
     /// Starts the server and waits until it takes connections.
     pub(crate) fn start(&mut self) {
         let log = append_to(&self.folder.path().join("server.log"));

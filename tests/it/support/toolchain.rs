@@ -84,6 +84,27 @@ pub(super) fn is_installed(program: &str) -> bool {
     std::env::split_paths(&paths).any(|folder| folder.join(program).is_file())
 }
 
+/// Whether the long checks run.
+pub(crate) fn is_proving() -> bool {
+    std::env::var("PENSTOCK_PROVE").as_deref() == Ok("1")
+}
+
+/// One of Apache Kafka's own tools (benches/peers/kafka/tool.sh); its jars are downloaded into
+/// `target/peers`. `None` after saying that the test is skipped.
+#[track_caller]
+pub(crate) fn kafka_tool(class: &str) -> Option<Command> {
+    for program in ["java", "mvn"] {
+        if !is_installed(program) {
+            skipped(&format!("{program} was not found (Apache Kafka's {class})"));
+            return None;
+        }
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/kafka/tool.sh");
+    let mut tool = Command::new(script);
+    tool.arg(class).env("PEERS_CACHE", target().join("peers"));
+    Some(tool)
+}
+
 fn build_franz() -> Result<PathBuf, String> {
     if !is_installed("go") {
         return Err("go was not found (the franz-go client)".to_owned());
