@@ -5,8 +5,7 @@
 //! caller; reads take no locks that block writers; nothing read from the server panics or
 //! allocates beyond a named limit.
 //!
-//! Not here: what becomes of the rows (`connect`), and the meaning of their bytes
-//! (`postgres::types`).
+//! Not here: what becomes of the rows (`connect`).
 
 pub mod catalog;
 mod config;
@@ -21,6 +20,7 @@ pub mod server;
 pub mod slot;
 mod snapshot;
 mod sql;
+pub mod types;
 mod url;
 
 pub use config::{ConnectionConfig, SslMode};
