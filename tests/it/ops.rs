@@ -90,7 +90,6 @@ fn exit_codes_tell_failure_usage_and_ill_health() {
     assert_eq!(code(&["no-such-command"]), Some(2));
     assert_eq!(code(&["tail", "--no-such-flag"]), Some(2));
     assert_eq!(code(&["healthcheck"]), Some(3), "nothing listens");
-    drop(code);
 
     let running = Setup::new().start();
     let healthy = run(&mut running.command(&["healthcheck"]), LIMIT);

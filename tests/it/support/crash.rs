@@ -14,7 +14,6 @@ use super::changes::{self, Entry};
 use super::connector::connector;
 use super::franz::{Following, Franz, Line, Word};
 use super::load::{self, Load};
-use super::reaper;
 use super::{Kcat, Penstock, Postgres, Random, Record, Setup, pause, wait_until};
 
 /// Rows of each table in the snapshot.

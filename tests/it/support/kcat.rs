@@ -79,15 +79,6 @@ impl Kcat {
         records
     }
 
-    /// As [`Kcat::records`]; none where the topic does not exist (kcat would wait for it).
-    pub(crate) fn records_if_any(&self, topic: &str) -> Vec<Record> {
-        if self.topics().iter().any(|(name, _)| name == topic) {
-            self.records(topic)
-        } else {
-            Vec::new()
-        }
-    }
-
     /// The topics a stock client sees and how many partitions they have.
     #[track_caller]
     pub(crate) fn topics(&self) -> Vec<(String, usize)> {

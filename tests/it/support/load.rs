@@ -226,3 +226,61 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Postgres, Random, Stop, changes, wait_until};
+    use super::*;
+
+    /// The judge of all crash tests, judged: what it expects of a load with cuts and a restart
+    /// leads from the table before to the table after.
+    #[test]
+    fn what_the_judge_expects_folds_to_the_tables() {
+        let mut random = Random::seeded("the judge");
+        let mut postgres = Postgres::lease();
+        let sql = postgres.database("judged");
+        tables(&sql, 0);
+        changes::begin(&sql);
+        drop(sql);
+        let rest = Duration::from_millis(1);
+        let load = Load::start(&postgres.url("judged"), 2, rest, &mut random);
+        for (number, how) in [Stop::Fast, Stop::Immediate].into_iter().enumerate() {
+            let enough = 150 * (number as u64 + 1);
+            wait_until("some transactions", Duration::from_secs(60), || {
+                let now = load.committed();
+                if now > enough {
+                    Ok(())
+                } else {
+                    Err(now.to_string())
+                }
+            });
+            postgres.restart(how);
+        }
+        assert!(load.finish() > 300);
+        let sql = postgres.connect("judged");
+        let expected = changes::expected(&sql, &TABLES);
+        for table in TABLES {
+            let entries = &expected[table.name];
+            assert!(
+                entries.len() > 100,
+                "{} changes of {}",
+                entries.len(),
+                table.name
+            );
+            assert!(
+                changes::fold(entries) == changes::select(&sql, &table),
+                "{}",
+                table.name
+            );
+        }
+        let ops: std::collections::BTreeSet<&str> = expected
+            .values()
+            .flatten()
+            .map(|entry| entry.op.as_str())
+            .collect();
+        assert_eq!(
+            ops.into_iter().collect::<Vec<_>>(),
+            ["c", "d", "tombstone", "u"]
+        );
+    }
+}

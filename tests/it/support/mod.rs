@@ -19,12 +19,12 @@ mod sql;
 mod toolchain;
 mod wait;
 
-pub(crate) use command::{Background, Finished, run, run_with_input};
+pub(crate) use command::{Background, run};
 pub(crate) use connector::connector;
-pub(crate) use franz::{Following, Franz, Line, Word};
-pub(crate) use http::{Answer, http};
+pub(crate) use franz::{Franz, Word};
+pub(crate) use http::http;
 pub(crate) use kcat::{Kcat, Record};
-pub(crate) use penstock::{Penstock, Setup, binary};
+pub(crate) use penstock::{Penstock, Setup};
 pub(crate) use ports::free_port;
 pub(crate) use postgres::{Postgres, Stop};
 pub(crate) use powercut::PowerCut;

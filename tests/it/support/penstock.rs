@@ -21,7 +21,7 @@ const TERMINATED: Duration = Duration::from_secs(20);
 
 /// The binary under test: `PENSTOCK_TEST_BIN` (a release build, a control build) or the one that
 /// cargo built for these tests.
-pub(crate) fn binary() -> PathBuf {
+fn binary() -> PathBuf {
     std::env::var_os("PENSTOCK_TEST_BIN")
         .map_or_else(|| env!("CARGO_BIN_EXE_penstock").into(), PathBuf::from)
 }
@@ -141,11 +141,6 @@ impl Penstock {
         std::fs::write(self.path("cdc").join(format!("{name}.json")), json).unwrap();
     }
 
-    /// Changes what the next start is made with.
-    pub(crate) fn change(&mut self, change: impl FnOnce(Setup) -> Setup) {
-        self.setup = change(self.setup.clone());
-    }
-
     /// A command of the same binary that finds this server.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.setup.binary);
@@ -250,11 +245,6 @@ impl Penstock {
         reaper::ended("KILL", child.id());
         self.child = None;
         Some(status)
-    }
-
-    /// Sends a signal to the running process.
-    pub(crate) fn signal(&self, signal: &str) {
-        signal_process(signal, self.pid());
     }
 
     /// An address of the ready file.
