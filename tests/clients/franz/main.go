@@ -218,11 +218,6 @@ func offsets(ctx context.Context) error {
 	if err := kerr.ErrorForCode(answer.ErrorCode); err != nil {
 		return err
 	}
-	for _, t := range answer.Topics {
-		for _, p := range t.Partitions {
-			add(t.Topic, p.Partition, p.Offset)
-		}
-	}
 	for _, g := range answer.Groups {
 		if err := kerr.ErrorForCode(g.ErrorCode); err != nil {
 			return err
