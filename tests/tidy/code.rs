@@ -4,9 +4,10 @@ use crate::assert_none;
 use crate::tree::{self, File};
 
 /// Folders are nouns of the domain, never buckets.
-const BUCKETS: &[&str] = &[
-    "utils", "util", "common", "types", "helpers", "helper", "misc",
-];
+const BUCKETS: &[&str] = &["utils", "util", "common", "helpers", "helper", "misc"];
+
+/// A bucket at the top only: PostgreSQL's types are a noun of the domain.
+const TOP_BUCKET: &str = "src/types";
 
 /// Endings that say nothing about what a type is.
 const SUFFIXES: &[&str] = &[
@@ -56,7 +57,10 @@ fn no_folder_is_a_bucket() {
     let mut findings = Vec::new();
     for file in tree::rust() {
         let parts = file.path.trim_end_matches(".rs").split('/');
-        let bucket = parts.into_iter().find(|part| BUCKETS.contains(part));
+        let bucket = match file.path.strip_prefix(TOP_BUCKET) {
+            Some(rest) if rest.starts_with(['/', '.']) => Some("types"),
+            _ => parts.into_iter().find(|part| BUCKETS.contains(part)),
+        };
         findings.extend(bucket.map(|name| format!("{}: \"{name}\" is a bucket", file.path)));
     }
     assert_none(&findings);
@@ -123,7 +127,11 @@ fn imports_are_grouped_std_external_crate() {
     assert_none(&findings);
 }
 
-/// Walks runs of `use` lines; within a run the groups go up, with one blank line between them.
+/// What the crate's own group is in [`group`].
+const OWN: u8 = 2;
+
+/// Walks runs of `use` lines at the left margin; within a run the groups go up, with one blank line
+/// between them. The crate's own group may be parted, as in `crate::` and `super::`.
 fn grouping(file: &File) -> Vec<String> {
     let modules: Vec<&str> = file.text.lines().filter_map(module_name).collect();
     let mut findings = Vec::new();
@@ -131,30 +139,30 @@ fn grouping(file: &File) -> Vec<String> {
     let mut blank = false;
     let mut inside = false;
     for (number, line) in file.lines() {
-        let code = line.trim();
         if inside {
-            inside = !code.ends_with(';');
+            inside = !line.ends_with(';');
             continue;
         }
-        if code.is_empty() {
+        if line.is_empty() {
             blank = true;
             continue;
         }
-        if let Some(path) = code.strip_prefix("use ") {
+        if let Some(path) = line.strip_prefix("use ") {
             let group = group(path, &modules);
+            let parted = group == OWN && last == Some(OWN);
             match last {
                 Some(previous) if group < previous => {
                     findings.push(file.finding(number, "std, then external, then crate"));
                 }
-                Some(previous) if (group != previous) != blank => {
+                Some(previous) if !parted && (group != previous) != blank => {
                     findings
                         .push(file.finding(number, "one blank line between groups, none inside"));
                 }
                 _ => {}
             }
             last = Some(group);
-            inside = !code.ends_with(';');
-        } else if !code.starts_with("#[") {
+            inside = !line.ends_with(';');
+        } else if !line.starts_with("#[") {
             last = None;
         }
         blank = false;
@@ -173,10 +181,8 @@ fn group(path: &str, modules: &[&str]) -> u8 {
     let first = path.split([':', ';', ' ']).next().unwrap_or_default();
     match first {
         "std" | "core" | "alloc" => 0,
-        "crate" | "super" | "self" => 2,
-        own if modules.contains(&own) => 2,
-        // Types of the file itself, as in `use Treatment::{..}` inside a function.
-        own if own.starts_with(char::is_uppercase) => 2,
+        "crate" | "super" | "self" => OWN,
+        own if modules.contains(&own) => OWN,
         _ => 1,
     }
 }
