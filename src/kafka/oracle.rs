@@ -1,4 +1,5 @@
 //! Agreement with the crate kafka-protocol, for every version of every message.
+//! `PROPTEST_CASES` sets the number of cases per version; a failure prints its seed.
 
 macro_rules! against_kafka_protocol {
     ($request:ident, $response:ident, $key:ident) => {
@@ -42,9 +43,8 @@ where
     Theirs: Decodable + Encodable,
 {
     let versions: Vec<i16> = key.versions().collect();
-    let cases = ProptestConfig::with_cases(64);
     for version in versions {
-        let run = TestRunner::new(cases.clone()).run(&any::<u64>(), |seed| {
+        let run = TestRunner::new(ProptestConfig::default()).run(&any::<u64>(), |seed| {
             let value = Ours::sample(&mut Source::new(seed, version));
             let flexible = key.is_flexible(version);
             let mut writer = Writer::new(version, flexible);

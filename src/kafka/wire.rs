@@ -427,6 +427,7 @@ impl Nullable for RecordSet {
             return Ok(None);
         };
         let bytes = reader.take(length)?;
+        reader.charge(size_of::<Bytes>())?;
         Ok(Some(RecordSet::from(reader.frame.slice_ref(bytes))))
     }
 
