@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 
 use super::backlog::{Backlog, Step};
-use super::batch::{self, Header};
+use super::batch;
 use super::config::APPEND_BYTES_MAX;
 use super::error::Error;
 use super::journal::{Journal, Part, PartHeader, Rolled};
@@ -22,10 +22,14 @@ use super::partition::{Assigned, Chunk, Partition};
 use super::producer_state::{Check, Producer};
 use super::segment::OpenFiles;
 use super::status::{DiskSpace, Part as Trouble, Status};
-use super::ticket::{Append, Appended, Effect, Origin, PartitionBatch, Queue, Queued, Taken, Written};
+use super::ticket::{
+    Answer, Append, Appended, Effect, Origin, PartitionBatch, Queue, Queued, Taken, Written,
+};
 use super::topic::Catalog;
 use crate::backoff::Backoff;
 use crate::error::chain;
+use crate::metrics::names::APPEND_SECONDS;
+use crate::record::BatchHeader;
 use crate::topic::Offset;
 
 /// Wait after a failed write before a new file is tried, doubling up to the second.
@@ -63,8 +67,7 @@ struct Staged {
     written: Vec<Written>,
     undo: Vec<Undo>,
     effect: Option<Effect>,
-    done: tokio::sync::oneshot::Sender<Result<Appended, Error>>,
-    since: Instant,
+    answer: Answer,
 }
 
 /// What to put back if an append does not become durable.
@@ -145,12 +148,13 @@ impl Appender {
                 batches: vec![batch],
             },
             effect: None,
-            done,
-            since: Instant::now(),
+            answer: Answer::new(done, None),
         }]);
         match outcome.try_recv() {
             Ok(outcome) => outcome.map(drop),
-            Err(_) => Err(Error::OutcomeUnknown("the append was not answered".to_owned())),
+            Err(_) => Err(Error::OutcomeUnknown(
+                "the append was not answered".to_owned(),
+            )),
         }
     }
 
@@ -162,14 +166,14 @@ impl Appender {
         for queued in group {
             let size = entry_bytes(&queued.append);
             if let Err(error) = self.admit(&queued, space) {
-                drop(queued.done.send(Err(error)));
+                queued.answer.refuse(error);
                 continue;
             }
             if !self.journal.has_room(pending_bytes, size) {
                 self.flush(std::mem::take(&mut pending));
                 pending_bytes = 0;
                 if let Err(error) = self.next_file(size) {
-                    drop(queued.done.send(Err(error)));
+                    queued.answer.refuse(error);
                     continue;
                 }
             }
@@ -183,17 +187,20 @@ impl Appender {
 
     /// Whether an append is taken at all.
     fn admit(&self, queued: &Queued, space: DiskSpace) -> Result<(), Error> {
+        queued.answer.admits()?;
         self.refuse_while_failing()?;
         self.shared.status.admits(queued.append.origin, space)?;
         let batches = &queued.append.batches;
         let bytes: usize = batches.iter().map(|b| b.bytes.len()).sum();
         if bytes > APPEND_BYTES_MAX {
             let topic = batches.first().map(|b| b.partition.topic.clone());
-            return Err(topic.map_or(Error::Refusing(String::new()), |topic| Error::TooLarge {
-                topic,
-                bytes,
-                max: u32::try_from(APPEND_BYTES_MAX).unwrap_or(u32::MAX),
-            }));
+            return Err(
+                topic.map_or(Error::Refusing(String::new()), |topic| Error::TooLarge {
+                    topic,
+                    bytes,
+                    max: u32::try_from(APPEND_BYTES_MAX).unwrap_or(u32::MAX),
+                }),
+            );
         }
         while !self.shared.backlog.has_room() {
             if let Some(reason) = self.shared.status.reason(Trouble::Segments) {
@@ -263,7 +270,7 @@ impl Appender {
                 self.put_off();
                 while let Some(last) = staged.pop() {
                     take_back(last.undo);
-                    drop(last.done.send(Err(Error::OutcomeUnknown(reason.clone()))));
+                    last.answer.refuse(Error::OutcomeUnknown(reason.clone()));
                 }
             }
         }
@@ -286,9 +293,10 @@ impl Appender {
             if let Some(effect) = one.effect {
                 self.apply(effect);
             }
-            ::metrics::histogram!(APPEND_SECONDS).record(one.since.elapsed().as_secs_f64());
+            let seconds = one.answer.since.elapsed().as_secs_f64();
+            ::metrics::histogram!(APPEND_SECONDS).record(seconds);
             let batches = one.written;
-            drop(one.done.send(Ok(Appended { batches })));
+            one.answer.done(Appended { batches });
         }
     }
 
@@ -310,8 +318,6 @@ impl Appender {
     }
 }
 
-const APPEND_SECONDS: &str = "penstock_append_seconds";
-
 /// Upper bound of the size of an append's entry.
 fn entry_bytes(append: &Append) -> u64 {
     let bytes = append.batches.iter().map(|b| b.bytes.len()).sum();
@@ -327,13 +333,12 @@ fn stage(files: &OpenFiles, queued: Queued, space: DiskSpace) -> Option<Staged> 
         written: Vec::with_capacity(batches.len()),
         undo: Vec::new(),
         effect: queued.effect,
-        done: queued.done,
-        since: queued.since,
+        answer: queued.answer,
     };
     for batch in batches {
         if let Err(error) = stage_part(files, batch, origin, space, &mut staged) {
             take_back(staged.undo);
-            drop(staged.done.send(Err(error)));
+            staged.answer.refuse(error);
             return None;
         }
     }
@@ -389,7 +394,7 @@ fn stage_part(
 }
 
 /// The headers of all batches, which must be whole.
-fn headers(partition: &Partition, bytes: &[u8], origin: Origin) -> Result<Vec<Header>, Error> {
+fn headers(partition: &Partition, bytes: &[u8], origin: Origin) -> Result<Vec<BatchHeader>, Error> {
     let malformed = |what| Error::Malformed {
         topic: partition.topic.clone(),
         what,
@@ -400,10 +405,12 @@ fn headers(partition: &Partition, bytes: &[u8], origin: Origin) -> Result<Vec<He
     while !rest.is_empty() {
         let (header, _, behind) = batch::split_first(rest).map_err(malformed)?;
         // What Penstock writes itself is bounded by the append's limit.
-        if origin == Origin::Outside && u64::try_from(header.bytes).is_ok_and(|b| b > max.into()) {
+        if origin == Origin::Outside
+            && u64::try_from(header.total_bytes()).is_ok_and(|b| b > max.into())
+        {
             return Err(Error::TooLarge {
                 topic: partition.topic.clone(),
-                bytes: header.bytes,
+                bytes: header.total_bytes(),
                 max,
             });
         }
@@ -417,7 +424,7 @@ fn headers(partition: &Partition, bytes: &[u8], origin: Origin) -> Result<Vec<He
 }
 
 /// The original offsets, if all batches were appended before.
-fn duplicate(assigned: &Assigned, headers: &[Header]) -> Result<Option<(i64, i64)>, Error> {
+fn duplicate(assigned: &Assigned, headers: &[BatchHeader]) -> Result<Option<(i64, i64)>, Error> {
     let mut original: Option<(i64, i64)> = None;
     for header in headers {
         // A later batch is checked against its forerunners as they are noted.
@@ -452,7 +459,7 @@ fn reserve(
 fn place(
     partition: &Arc<Partition>,
     assigned: &mut Assigned,
-    headers: Vec<Header>,
+    headers: Vec<BatchHeader>,
     mut bytes: Vec<u8>,
     undo: &mut Vec<Undo>,
 ) -> Result<Bytes, Error> {
@@ -466,8 +473,8 @@ fn place(
         }
         header.base_offset = next;
         batch::place(&mut bytes, at, next);
-        at += header.bytes;
-        next = header.end_offset();
+        at += header.total_bytes();
+        next = header.next_offset();
         if header.producer_id >= 0 && header.base_sequence >= 0 {
             let before = assigned.producers.note(&header);
             let id = header.producer_id;

@@ -252,7 +252,10 @@ mod tests {
             let mut bad = good.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
             std::fs::write(&path, &bad).unwrap();
-            assert!(Checkpoint::load(&RealDisk, dir.path()).is_err(), "bit {bit}");
+            assert!(
+                Checkpoint::load(&RealDisk, dir.path()).is_err(),
+                "bit {bit}"
+            );
         }
         for len in 0..good.len() {
             std::fs::write(&path, &good[..len]).unwrap();

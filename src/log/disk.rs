@@ -213,7 +213,10 @@ impl Disk for RealDisk {
         let mut options = OpenOptions::new();
         options.read(true);
         if how != Open::Read {
-            options.write(true).create(true).truncate(how == Open::Replace);
+            options
+                .write(true)
+                .create(true)
+                .truncate(how == Open::Replace);
         }
         Ok(Arc::new(RealFile(options.open(path)?)))
     }

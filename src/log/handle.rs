@@ -22,7 +22,7 @@ use super::partition::{Partition, Place};
 use super::recovery::{self, Opened};
 use super::segment::{Batches, Segment};
 use super::status::{DiskSpace, State};
-use super::ticket::{Append, Appended, Effect, Origin, PartitionBatch, Ticket};
+use super::ticket::{Append, Appended, Chain, Effect, Origin, PartitionBatch, Ticket};
 use super::topic::Topic;
 use crate::clock::Clock;
 use crate::topic::{CLUSTER_METADATA, Offset, PartitionId, TopicName};
@@ -243,7 +243,7 @@ impl Log {
                 bytes: change.batch(self.0.clock.now_ms()),
             }],
         };
-        self.0.shared.queue.submit(append, effect).await?;
+        self.0.shared.queue.submit(append, effect, None).await?;
         Ok(())
     }
 
@@ -265,10 +265,18 @@ impl Log {
     /// Queues an append and returns at once; appends become durable in the order of these calls.
     /// The future resolves after fsync. Dropping it does not take the append back.
     ///
-    /// An append that fails does not stop those behind it: a caller for whom order matters waits
-    /// for one before it submits the next, or makes them one append.
+    /// An append that fails does not stop those behind it; see [`Log::submit_in`] for a caller to
+    /// whom that matters.
     pub fn submit(&self, append: Append) -> Ticket {
-        self.0.shared.queue.submit(append, None)
+        self.0.shared.queue.submit(append, None, None)
+    }
+
+    /// [`Log::submit`] as a link of `chain`.
+    pub fn submit_in(&self, chain: &Chain, append: Append) -> Ticket {
+        self.0
+            .shared
+            .queue
+            .submit(append, None, Some(chain.clone()))
     }
 
     /// `submit` and wait.
@@ -362,10 +370,8 @@ impl Log {
     ) -> Result<Option<(Offset, i64)>, Error> {
         let shared = self.0.shared.clone();
         let asked = Arc::clone(partition);
-        let bound = blocking(move || {
-            asked.lower_bound_for_time(&shared.files, timestamp_ms)
-        })
-        .await?;
+        let bound =
+            blocking(move || asked.lower_bound_for_time(&shared.files, timestamp_ms)).await?;
         let mut offset = bound.max(partition.start());
         loop {
             let read = self.read(partition, offset, TIME_SEARCH_BYTES).await?;
@@ -378,7 +384,7 @@ impl Log {
                 {
                     return Ok(Some(found));
                 }
-                offset = offset.max(Offset(header.end_offset()));
+                offset = offset.max(Offset(header.next_offset()));
             }
         }
     }
@@ -387,12 +393,18 @@ impl Log {
     /// already). Cancel safe.
     pub async fn wait_for(&self, any: &[(Arc<Partition>, Offset)]) {
         let waiter = Arc::new(Notify::new());
-        let _registered = Registered { any, waiter: &waiter };
+        let _registered = Registered {
+            any,
+            waiter: &waiter,
+        };
         for (partition, _) in any {
             partition.register(&waiter);
         }
         loop {
-            if any.iter().any(|(p, offset)| p.end() > *offset || p.is_deleted()) {
+            if any
+                .iter()
+                .any(|(p, offset)| p.end() > *offset || p.is_deleted())
+            {
                 return;
             }
             waiter.notified().await;
@@ -497,7 +509,10 @@ fn out_of_range(partition: &Partition, asked: Offset) -> Error {
 
 fn check_config(name: &TopicName, config: &TopicConfig) -> Result<(), Error> {
     let what = if config.segment_bytes < 1 << 10 || i32::try_from(config.segment_bytes).is_err() {
-        format!("segment.bytes {} of \"{name}\" is not between 1 KiB and 2 GiB", config.segment_bytes)
+        format!(
+            "segment.bytes {} of \"{name}\" is not between 1 KiB and 2 GiB",
+            config.segment_bytes
+        )
     } else if config.max_message_bytes == 0 || i32::try_from(config.max_message_bytes).is_err() {
         let max = config.max_message_bytes;
         format!("max.message.bytes {max} of \"{name}\" is not between 1 and 2 GiB")
@@ -509,7 +524,9 @@ fn check_config(name: &TopicName, config: &TopicConfig) -> Result<(), Error> {
 
 /// The error for a damaged range; reported once.
 fn damaged(partition: &Partition, segment: &Segment, bad: &super::segment::Bad) -> Error {
-    let resume = bad.resume.or_else(|| partition.base_after(bad.offset.max(segment.base)));
+    let resume = bad
+        .resume
+        .or_else(|| partition.base_after(bad.offset.max(segment.base)));
     if partition.note_damage(bad) {
         tracing::error!(
             topic = %partition.topic,

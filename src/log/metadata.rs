@@ -14,8 +14,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::batch;
 use super::config::{Cleanup, TopicConfig};
-use super::records;
+use crate::record::{BatchBuilder, Records};
 use crate::topic::TopicName;
 
 /// Id of `__cluster_metadata`.
@@ -126,9 +127,7 @@ impl Change<'_> {
     /// The change as one record batch.
     pub(super) fn batch(&self, now_ms: i64) -> Vec<u8> {
         let (key, value) = match self {
-            Change::Topic(name, topic) => {
-                (Key::Topic(name.as_str().to_owned()), Some(json(topic)))
-            }
+            Change::Topic(name, topic) => (Key::Topic(name.as_str().to_owned()), Some(json(topic))),
             Change::NoTopic(name) => (Key::Topic(name.as_str().to_owned()), None),
             Change::Cluster(id) => {
                 let id = (*id).to_owned();
@@ -138,7 +137,11 @@ impl Change<'_> {
                 (Key::ProducerIds, Some(json(&ProducerIds { next: *next })))
             }
         };
-        records::batch(&json(&key), value.as_deref(), now_ms)
+        let mut builder = BatchBuilder::new();
+        builder
+            .append(now_ms, Some(&json(&key)), value.as_deref(), &[])
+            .and_then(|()| builder.finish())
+            .expect("a name and its settings are far below the size of a batch")
     }
 }
 
@@ -156,9 +159,15 @@ impl Metadata {
     /// Takes in the records of some batches, in order. Keys that are not known are passed over: a
     /// newer version may have written them.
     pub(super) fn read(&mut self, batches: &[u8]) -> Result<(), String> {
-        for record in records::all(batches) {
-            let (key, value) = record?;
-            self.take(&key, value.as_deref())?;
+        for (header, batch) in batch::whole(batches) {
+            let at = |e: crate::record::Error| {
+                format!("the batch at offset {}: {e}", header.base_offset)
+            };
+            let records = Records::decode(batch, batch::DECOMPRESSED_BYTES_MAX).map_err(at)?;
+            for record in &records {
+                let record = record.map_err(at)?;
+                self.take(record.key.unwrap_or_default(), record.value)?;
+            }
         }
         Ok(())
     }
@@ -212,7 +221,9 @@ mod tests {
         metadata.read(&Change::Topic(&name, &two).batch(2)).unwrap();
         metadata.read(&Change::Cluster("abc").batch(2)).unwrap();
         let next = 2000;
-        metadata.read(&Change::ProducerIds { next }.batch(2)).unwrap();
+        metadata
+            .read(&Change::ProducerIds { next }.batch(2))
+            .unwrap();
         assert_eq!(metadata.topics.get(&name), Some(&two));
         assert_eq!(TopicConfig::from(two.config), config);
         assert_eq!(metadata.cluster_id.as_deref(), Some("abc"));

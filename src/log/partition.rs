@@ -18,9 +18,9 @@ use uuid::Uuid;
 
 use super::batch;
 use super::config::TopicConfig;
-use super::producer_state::Producers;
 use super::disk::Open;
 use super::error::Error;
+use super::producer_state::Producers;
 use super::segment::{Bad, Extent, OpenFiles, Segment};
 use crate::topic::{Offset, PartitionId, TopicName};
 
@@ -305,10 +305,11 @@ fn from_tail(tail: &VecDeque<Chunk>, first: usize, offset: i64, max_bytes: usize
         let (mut from, mut to) = (0, 0);
         for (header, _) in batch::whole(&chunk.bytes) {
             if header.last_offset() < offset {
-                from += header.bytes;
+                from += header.total_bytes();
                 to = from;
-            } else if to + header.bytes - from <= left || (chunks.is_empty() && to == from) {
-                to += header.bytes;
+            } else if to + header.total_bytes() - from <= left || (chunks.is_empty() && to == from)
+            {
+                to += header.total_bytes();
             } else {
                 break;
             }

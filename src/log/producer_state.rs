@@ -8,8 +8,8 @@ use std::collections::{HashMap, VecDeque};
 
 use bytes::{Buf, BufMut};
 
-use super::batch::Header;
 use super::error::Error;
+use crate::record::BatchHeader;
 
 /// Batches remembered per producer; clients have at most five requests in flight.
 const BATCHES_MAX: usize = 5;
@@ -61,7 +61,7 @@ pub(super) struct Producers(HashMap<i64, Producer>);
 
 impl Producers {
     /// Checks a batch's epoch and sequence. Batches without a producer id are always new.
-    pub(super) fn check(&self, batch: &Header) -> Result<Check, Error> {
+    pub(super) fn check(&self, batch: &BatchHeader) -> Result<Check, Error> {
         let producer_id = batch.producer_id;
         let Some(producer) = self.0.get(&producer_id).filter(|_| producer_id >= 0) else {
             return Ok(Check::New);
@@ -113,7 +113,7 @@ impl Producers {
 
     /// Remembers a batch that is appended at the offsets in its header. Returns the state before,
     /// for [`Producers::restore`].
-    pub(super) fn note(&mut self, batch: &Header) -> Option<Producer> {
+    pub(super) fn note(&mut self, batch: &BatchHeader) -> Option<Producer> {
         if batch.producer_id < 0 || batch.base_sequence < 0 {
             return None;
         }
@@ -221,15 +221,15 @@ mod tests {
     use super::*;
     use crate::log::batch::sample;
 
-    fn header(epoch: i16, sequence: i32, records: i32, offset: i64) -> Header {
+    fn header(epoch: i16, sequence: i32, records: u32, offset: i64) -> BatchHeader {
         let bytes = sample::from_producer(records, b"", 5, (7, epoch, sequence));
-        Header {
+        BatchHeader {
             base_offset: offset,
-            ..Header::parse(&bytes).unwrap()
+            ..BatchHeader::parse(&bytes).unwrap()
         }
     }
 
-    fn with(batches: &[Header]) -> Producers {
+    fn with(batches: &[BatchHeader]) -> Producers {
         let mut producers = Producers::default();
         for batch in batches {
             assert_eq!(producers.check(batch).unwrap(), Check::New, "{batch:?}");
@@ -240,10 +240,12 @@ mod tests {
 
     #[test]
     fn each_of_the_last_five_batches_is_recognised_and_older_ones_are_named() {
-        let batches: Vec<Header> = (0..6).map(|i| header(0, i * 2, 2, i64::from(i) * 2)).collect();
+        let batches: Vec<BatchHeader> = (0..6)
+            .map(|i| header(0, i * 2, 2, i64::from(i) * 2))
+            .collect();
         let producers = with(&batches);
         for batch in &batches[1..] {
-            let same = Check::Duplicate(batch.base_offset, batch.end_offset());
+            let same = Check::Duplicate(batch.base_offset, batch.next_offset());
             assert_eq!(producers.check(batch).unwrap(), same);
         }
         assert!(matches!(
@@ -252,7 +254,11 @@ mod tests {
         ));
         assert!(matches!(
             producers.check(&header(0, 14, 1, 0)),
-            Err(Error::OutOfOrderSequence { wanted: 12, got: 14, .. })
+            Err(Error::OutOfOrderSequence {
+                wanted: 12,
+                got: 14,
+                ..
+            })
         ));
     }
 
@@ -272,7 +278,11 @@ mod tests {
         let before = producers.note(&newer);
         assert!(matches!(
             producers.check(&header(3, 1, 1, 2)),
-            Err(Error::InvalidProducerEpoch { current: 4, got: 3, .. })
+            Err(Error::InvalidProducerEpoch {
+                current: 4,
+                got: 3,
+                ..
+            })
         ));
         producers.restore(7, before);
         assert_eq!(producers.check(&header(3, 1, 1, 1)).unwrap(), Check::New);

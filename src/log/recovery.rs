@@ -25,7 +25,9 @@ use super::error::Error;
 use super::journal::{Entries, Journal, Part, Scan, scan};
 use super::metadata::{self, Metadata};
 use super::partition::{Chunk, Partition};
-use super::segment::{Bad, Batches, Kind, OpenFiles, Resume, Segment, SegmentWriter, file_name, parse_name};
+use super::segment::{
+    Bad, Batches, Kind, OpenFiles, Resume, Segment, SegmentWriter, file_name, parse_name,
+};
 use super::status::Status;
 use super::store::Store;
 use super::topic::{Catalog, Topic};
@@ -162,7 +164,10 @@ fn load_or_begin(disk: &dyn Disk, dirs: &Dirs) -> Result<Checkpoint, Error> {
         if let Some(entry) = entries.first() {
             return Err(Error::Format {
                 path: dirs.data.join(checkpoint::FILE_NAME),
-                what: format!("it is missing, and \"{}\" is there", dir.join(&entry.name).display()),
+                what: format!(
+                    "it is missing, and \"{}\" is there",
+                    dir.join(&entry.name).display()
+                ),
             });
         }
     }
@@ -204,7 +209,7 @@ fn read_metadata(
                         .read(&bytes)
                         .map_err(|what| format_error(&segment.path(Kind::Log), what))?;
                     let last = batch::whole(&bytes).last();
-                    offset = last.map_or(i64::MAX, |(header, _)| header.end_offset());
+                    offset = last.map_or(i64::MAX, |(header, _)| header.next_offset());
                 }
             }
         }
@@ -222,10 +227,13 @@ fn read_journal_metadata(
 ) -> Result<(), Error> {
     let mut entries = Entries::new(disk, scan);
     while let Some((sequence, parts)) = entries.next()? {
-        for part in parts.iter().filter(|p| p.header.topic == metadata::TOPIC_ID) {
-            metadata.read(&part.bytes).map_err(|what| {
-                format_error(&dirs.journal, format!("entry {sequence}: {what}"))
-            })?;
+        for part in parts
+            .iter()
+            .filter(|p| p.header.topic == metadata::TOPIC_ID)
+        {
+            metadata
+                .read(&part.bytes)
+                .map_err(|what| format_error(&dirs.journal, format!("entry {sequence}: {what}")))?;
         }
     }
     Ok(())
@@ -236,10 +244,22 @@ fn catalog(config: &Config, dir: &Path, metadata: &Metadata) -> Catalog {
     let mut catalog = Catalog::default();
     let name = TopicName::parse(CLUSTER_METADATA).expect("the constant is a legal name");
     let defaults = config.topic_defaults(&name);
-    catalog.insert(Arc::new(Topic::new(name, metadata::TOPIC_ID, 1, defaults, dir)));
+    catalog.insert(Arc::new(Topic::new(
+        name,
+        metadata::TOPIC_ID,
+        1,
+        defaults,
+        dir,
+    )));
     for (name, stored) in &metadata.topics {
         let topic_config = TopicConfig::from(stored.config.clone());
-        let topic = Topic::new(name.clone(), stored.id, stored.partitions, topic_config, dir);
+        let topic = Topic::new(
+            name.clone(),
+            stored.id,
+            stored.partitions,
+            topic_config,
+            dir,
+        );
         catalog.insert(Arc::new(topic));
     }
     catalog
@@ -348,7 +368,11 @@ fn restore_partition(
     if let Some(last) = segments.last().cloned() {
         let mut writer = SegmentWriter::new(Arc::clone(&last), resume);
         if !writer.cut(files)? {
-            report_short(partition, &last, sizes.get(&last.base).copied().unwrap_or(0));
+            report_short(
+                partition,
+                &last,
+                sizes.get(&last.base).copied().unwrap_or(0),
+            );
             // Nothing can be put behind bytes that are missing: a new segment takes what follows.
             let next = Segment::new(Arc::clone(dir), known.end, Resume::EMPTY.extent);
             writer = SegmentWriter::new(Arc::clone(&next), Resume::EMPTY);
@@ -468,8 +492,8 @@ fn chunk(sequence: u64, part: &Part) -> Result<Chunk, Error> {
         if header.base_offset != next {
             break;
         }
-        next = header.end_offset();
-        bytes += header.bytes;
+        next = header.next_offset();
+        bytes += header.total_bytes();
     }
     if bytes != part.bytes.len() {
         return Err(Error::Format {

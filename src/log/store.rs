@@ -206,7 +206,11 @@ impl Store {
         // What an unsynced crash left under this name is void.
         files.get(&segment, Open::Replace)?;
         segment.close();
-        self.partition.view.lock().segments.push(Arc::clone(&segment));
+        self.partition
+            .view
+            .lock()
+            .segments
+            .push(Arc::clone(&segment));
         Ok(segment)
     }
 
@@ -291,14 +295,14 @@ impl Run {
     fn split(&mut self, chunk: &Chunk, writer: &SegmentWriter, segment_bytes: u32) {
         let mut cut = 0;
         for (header, _) in batch::whole(&chunk.bytes) {
-            let after = self.bytes + cut + header.bytes;
+            let after = self.bytes + cut + header.total_bytes();
             // A segment holds at least one batch, however large.
             let is_first = writer.resume().extent.bytes == 0 && self.bytes + cut == 0;
             if !is_first && writer.is_full_for(segment_bytes, after, header.last_offset()) {
                 break;
             }
-            cut += header.bytes;
-            self.end = header.end_offset();
+            cut += header.total_bytes();
+            self.end = header.next_offset();
         }
         if cut == 0 {
             return;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -88,6 +89,71 @@ impl Future for Ticket {
     }
 }
 
+/// Ties the appends of one writer together: once one of them has failed, for whatever reason
+/// (refused, too large, disk full, outcome unknown), every later one submitted with the same chain
+/// is refused and nothing of it is stored. A source needs this, because it has several appends on
+/// their way and each carries the position behind its records: one that is stored after another
+/// was lost would be a gap. The appender looks at it when it takes the append, in order.
+#[derive(Debug, Clone, Default)]
+pub struct Chain(Arc<AtomicBool>);
+
+impl Chain {
+    /// A chain without a failure.
+    #[must_use]
+    pub fn new() -> Chain {
+        Chain::default()
+    }
+
+    /// Whether an append of it has failed.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Where an append's outcome goes.
+#[derive(Debug)]
+pub(super) struct Answer {
+    done: oneshot::Sender<Result<Appended, Error>>,
+    chain: Option<Chain>,
+    pub(super) since: Instant,
+}
+
+impl Answer {
+    pub(super) fn new(
+        done: oneshot::Sender<Result<Appended, Error>>,
+        chain: Option<Chain>,
+    ) -> Answer {
+        Answer {
+            done,
+            chain,
+            since: Instant::now(),
+        }
+    }
+
+    /// Whether the append may be stored for all that its chain says.
+    pub(super) fn admits(&self) -> Result<(), Error> {
+        match &self.chain {
+            Some(chain) if chain.is_broken() => Err(Error::Refusing(
+                "an append before it in the same chain failed".to_owned(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn done(self, appended: Appended) {
+        // A caller that went away does not take its append back.
+        drop(self.done.send(Ok(appended)));
+    }
+
+    pub(super) fn refuse(self, error: Error) {
+        if let Some(chain) = &self.chain {
+            chain.0.store(true, Ordering::Release);
+        }
+        drop(self.done.send(Err(error)));
+    }
+}
+
 /// What a durable append changes about the topics; done by the appender before anything later.
 #[derive(Debug)]
 pub(super) enum Effect {
@@ -101,8 +167,7 @@ pub(super) enum Effect {
 pub(super) struct Queued {
     pub(super) append: Append,
     pub(super) effect: Option<Effect>,
-    pub(super) done: oneshot::Sender<Result<Appended, Error>>,
-    pub(super) since: Instant,
+    pub(super) answer: Answer,
 }
 
 #[derive(Debug, Default)]
@@ -132,21 +197,25 @@ pub(super) enum Taken {
 
 impl Queue {
     /// Puts an append behind all others.
-    pub(super) fn submit(&self, append: Append, effect: Option<Effect>) -> Ticket {
+    pub(super) fn submit(
+        &self,
+        append: Append,
+        effect: Option<Effect>,
+        chain: Option<Chain>,
+    ) -> Ticket {
         let (done, ticket) = oneshot::channel();
+        let answer = Answer::new(done, chain);
         let mut waiting = self.waiting.lock();
         if waiting.closing {
             drop(waiting);
-            let closed = Error::Refusing("the log is closed".to_owned());
-            drop(done.send(Err(closed)));
+            answer.refuse(Error::Refusing("the log is closed".to_owned()));
             return Ticket(ticket);
         }
         waiting.bytes += append.bytes();
         waiting.items.push_back(Queued {
             append,
             effect,
-            done,
-            since: Instant::now(),
+            answer,
         });
         drop(waiting);
         self.arrived.notify_one();

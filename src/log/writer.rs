@@ -119,8 +119,8 @@ impl Writer {
         }
         let outcome = self.write();
         self.note(outcome);
-        let due = self.applied > self.checkpointed.0
-            && self.checkpointed.1.elapsed() >= CHECKPOINT_EVERY;
+        let due =
+            self.applied > self.checkpointed.0 && self.checkpointed.1.elapsed() >= CHECKPOINT_EVERY;
         if self.freeing.wants_checkpoint() || due {
             let outcome = self.checkpoint();
             self.note(outcome);
@@ -228,7 +228,8 @@ impl Writer {
         }
         let disk = self.shared.files.disk();
         while let Some(dir) = self.dirs.first() {
-            disk.sync_dir(dir).map_err(Error::io("sync the folder", dir))?;
+            disk.sync_dir(dir)
+                .map_err(Error::io("sync the folder", dir))?;
             self.dirs.pop_first();
         }
         let checkpoint = Checkpoint {

@@ -211,7 +211,9 @@ impl Journal {
             .collect();
         // Names are not used again at once: should a removal be lost in a crash, the old file
         // stands beside the new one, and its generation tells which is which.
-        let slots = old.iter().map(|name| name.trim_end_matches(".journal").parse::<u32>());
+        let slots = old
+            .iter()
+            .map(|name| name.trim_end_matches(".journal").parse::<u32>());
         let slots_made = slots.map(|s| s.map_or(0, |s| s.wrapping_add(1))).max();
         Ok(Journal {
             freeing: Freeing {

@@ -151,11 +151,7 @@ fn damage(path: &Path, what: String) -> Error {
 
 /// Checks all files of the journal in `dir` against a checkpoint that covers everything up to
 /// `checkpointed`. Changes nothing.
-pub(in crate::log) fn scan(
-    disk: &dyn Disk,
-    dir: &Path,
-    checkpointed: u64,
-) -> Result<Scan, Error> {
+pub(in crate::log) fn scan(disk: &dyn Disk, dir: &Path, checkpointed: u64) -> Result<Scan, Error> {
     let mut files = headers(disk, dir, checkpointed)?;
     let generation = files.last().map_or(0, |(_, h)| h.generation);
     // Only the newest file that begins at or before what is needed counts, and those after it.
@@ -330,7 +326,12 @@ impl<'a> Entries<'a> {
                 self.plan += 1;
                 continue;
             }
-            let changed = || damage(&plan.path, format!("entry {sequence} changed while reading"));
+            let changed = || {
+                damage(
+                    &plan.path,
+                    format!("entry {sequence} changed while reading"),
+                )
+            };
             let found = window
                 .entry(at, Some(plan.header.generation))
                 .map_err(io)?
@@ -349,4 +350,3 @@ impl<'a> Entries<'a> {
         Ok(None)
     }
 }
-

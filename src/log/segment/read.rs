@@ -7,9 +7,10 @@ use bytes::Bytes;
 
 use super::files::{Extent, Handles, Kind, OpenFiles, Segment};
 use super::index::{self, OffsetEntry};
-use crate::log::batch::{self, HEADER_BYTES, Header};
+use crate::log::batch;
 use crate::log::disk::{self, Open};
 use crate::log::error::Error;
+use crate::record::{BATCH_HEADER_BYTES, BatchHeader};
 
 /// What a read of a segment found.
 #[derive(Debug)]
@@ -73,7 +74,8 @@ impl Segment {
         let handles = files.get(self, Open::Read)?;
         let read = |at| index::time_entry(&*handles.time, self.base, at);
         let find = || {
-            let after = index::first_after(extent.time_entries, read, |e| e.timestamp >= timestamp)?;
+            let after =
+                index::first_after(extent.time_entries, read, |e| e.timestamp >= timestamp)?;
             match after.checked_sub(1) {
                 Some(before) => Ok(read(before)?.map_or(self.base, |e| e.offset)),
                 None => Ok(self.base),
@@ -99,8 +101,8 @@ impl View<'_> {
                     if header.last_offset() >= offset {
                         break (at, header);
                     }
-                    at += u64::try_from(header.bytes).unwrap_or(u64::MAX);
-                    due = Some(header.end_offset());
+                    at += u64::try_from(header.total_bytes()).unwrap_or(u64::MAX);
+                    due = Some(header.next_offset());
                     continue;
                 }
                 Ok(_) => "a batch's offsets are out of order",
@@ -128,12 +130,12 @@ impl View<'_> {
     fn take(
         &self,
         position: u64,
-        first: &Header,
+        first: &BatchHeader,
         offset: i64,
         max_bytes: usize,
     ) -> std::io::Result<Batches> {
         let left = usize::try_from(self.extent.bytes - position).unwrap_or(usize::MAX);
-        let mut buf = vec![0; max_bytes.max(first.bytes).min(left)];
+        let mut buf = vec![0; max_bytes.max(first.total_bytes()).min(left)];
         let read = disk::read_full(&*self.handles.log, &mut buf, position)?;
         buf.truncate(read);
         let mut good = 0;
@@ -142,8 +144,8 @@ impl View<'_> {
             if !self.is_due(&header, due) || !batch::crc_holds(&header, batch) {
                 break;
             }
-            good += header.bytes;
-            due = Some(header.end_offset());
+            good += header.total_bytes();
+            due = Some(header.next_offset());
         }
         if good == 0 {
             let next = self.next_good(position)?;
@@ -179,7 +181,7 @@ impl View<'_> {
     }
 
     /// The header of the batch an index entry points at, if the entry is right.
-    fn holds(&self, entry: OffsetEntry) -> std::io::Result<Option<Header>> {
+    fn holds(&self, entry: OffsetEntry) -> std::io::Result<Option<BatchHeader>> {
         if entry.position >= self.extent.bytes {
             return Ok(None);
         }
@@ -188,7 +190,7 @@ impl View<'_> {
     }
 
     /// The first batch behind `position` that an index entry leads to and that is intact.
-    fn next_good(&self, position: u64) -> std::io::Result<Option<(u64, Header)>> {
+    fn next_good(&self, position: u64) -> std::io::Result<Option<(u64, BatchHeader)>> {
         let mut at = index::first_after(
             self.extent.index_entries,
             |at| self.index_entry(at),
@@ -198,9 +200,9 @@ impl View<'_> {
             if let Some(entry) = self.index_entry(at)?
                 && let Some(header) = self.holds(entry)?
             {
-                let mut buf = vec![0; header.bytes];
+                let mut buf = vec![0; header.total_bytes()];
                 let read = disk::read_full(&*self.handles.log, &mut buf, entry.position)?;
-                if read == header.bytes && batch::crc_holds(&header, &buf) {
+                if read == header.total_bytes() && batch::crc_holds(&header, &buf) {
                     return Ok(Some((entry.position, header)));
                 }
             }
@@ -210,12 +212,12 @@ impl View<'_> {
     }
 
     /// The header at a position; a batch that goes beyond the segment is malformed.
-    fn header(&self, at: u64) -> std::io::Result<Result<Header, &'static str>> {
-        let mut bytes = [0; HEADER_BYTES];
+    fn header(&self, at: u64) -> std::io::Result<Result<BatchHeader, &'static str>> {
+        let mut bytes = [0; BATCH_HEADER_BYTES];
         let read = disk::read_full(&*self.handles.log, &mut bytes, at)?;
-        let header = Header::parse(bytes.get(..read).unwrap_or_default());
+        let header = batch::parse(bytes.get(..read).unwrap_or_default());
         Ok(header.and_then(|header| {
-            let end = at.saturating_add(u64::try_from(header.bytes).unwrap_or(u64::MAX));
+            let end = at.saturating_add(u64::try_from(header.total_bytes()).unwrap_or(u64::MAX));
             if end > self.extent.bytes {
                 Err("a batch goes beyond the segment's end")
             } else {
@@ -226,7 +228,7 @@ impl View<'_> {
 
     /// Whether a batch may follow one that ended at `due`. Compaction leaves gaps, so only going
     /// back is wrong here; `verify` looks closer.
-    fn is_due(&self, header: &Header, due: Option<i64>) -> bool {
+    fn is_due(&self, header: &BatchHeader, due: Option<i64>) -> bool {
         header.base_offset >= due.unwrap_or(self.segment.base)
     }
 }

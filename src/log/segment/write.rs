@@ -12,6 +12,7 @@ use super::index::{OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES};
 use crate::log::batch;
 use crate::log::disk::{self, Open};
 use crate::log::error::Error;
+use crate::record::BatchHeader;
 
 /// `index.interval.bytes`: an index entry about every so many bytes of log.
 const INDEX_INTERVAL_BYTES: u64 = 4096;
@@ -38,7 +39,7 @@ impl Resume {
     };
 
     /// Moves on over one batch; index entries are added to `index` and `time`.
-    fn step(&mut self, base: i64, header: &batch::Header, index: &mut Vec<u8>, time: &mut Vec<u8>) {
+    fn step(&mut self, base: i64, header: &BatchHeader, index: &mut Vec<u8>, time: &mut Vec<u8>) {
         if header.max_timestamp > self.extent.max_timestamp {
             self.extent.max_timestamp = header.max_timestamp;
             self.max_timestamp_offset = header.last_offset();
@@ -50,7 +51,7 @@ impl Resume {
             self.add_time_entry(base, time);
             self.since_index = 0;
         }
-        let bytes = u64::try_from(header.bytes).unwrap_or(u64::MAX);
+        let bytes = u64::try_from(header.total_bytes()).unwrap_or(u64::MAX);
         self.since_index += bytes;
         self.extent.bytes += bytes;
     }

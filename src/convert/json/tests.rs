@@ -1,0 +1,1 @@
+//! The converter against serde_json's reading of what it writes.

@@ -1,0 +1,1 @@
+//! Tests of whole frames and of malformed ones.

@@ -1,0 +1,132 @@
+//! Where the database is and how to log in.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::secret::Secret;
+use super::url::{self, UrlError};
+
+/// Name, address, TCP, TLS and login together take at most this long unless set; libpq waits for
+/// ever, and a pod that is being rescheduled takes a few seconds.
+const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+
+/// PostgreSQL's own port.
+const PORT_DEFAULT: u16 = 5432;
+
+/// How far TLS is insisted on; the words and their meaning are those of libpq.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SslMode {
+    /// Never TLS.
+    Disable,
+    /// TLS only if the server refuses a plain connection.
+    Allow,
+    /// TLS where the server offers it, unverified; plain otherwise.
+    #[default]
+    Prefer,
+    /// TLS, unverified; with a root certificate file like `verify-ca`.
+    Require,
+    /// TLS with a certificate chain that leads to a trusted root.
+    VerifyCa,
+    /// TLS with a trusted chain and a certificate for this very host name.
+    VerifyFull,
+}
+
+impl SslMode {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SslMode::Disable => "disable",
+            SslMode::Allow => "allow",
+            SslMode::Prefer => "prefer",
+            SslMode::Require => "require",
+            SslMode::VerifyCa => "verify-ca",
+            SslMode::VerifyFull => "verify-full",
+        }
+    }
+}
+
+impl FromStr for SslMode {
+    type Err = UrlError;
+
+    fn from_str(word: &str) -> Result<SslMode, UrlError> {
+        [
+            SslMode::Disable,
+            SslMode::Allow,
+            SslMode::Prefer,
+            SslMode::Require,
+            SslMode::VerifyCa,
+            SslMode::VerifyFull,
+        ]
+        .into_iter()
+        .find(|mode| mode.as_str() == word)
+        .ok_or_else(|| UrlError::SslMode(word.to_owned()))
+    }
+}
+
+/// Everything a connection needs. Two connections with equal configs reach the same database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionConfig {
+    /// Host name, address, or the folder of a Unix socket (begins with `/`).
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Role to log in as.
+    pub user: String,
+    /// Its password; may be empty where the server asks for none.
+    pub password: Secret,
+    /// Database.
+    pub dbname: String,
+    /// How far TLS is insisted on.
+    pub sslmode: SslMode,
+    /// Trusted roots (PEM); `system` or nothing: the roots that browsers trust.
+    pub sslrootcert: Option<PathBuf>,
+    /// The client's certificate chain (PEM).
+    pub sslcert: Option<PathBuf>,
+    /// The client's key (PEM).
+    pub sslkey: Option<PathBuf>,
+    /// Name look-up, TCP, TLS and login together take at most this long.
+    pub connect_timeout: Duration,
+    /// Whether the kernel probes a silent connection.
+    pub tcp_keepalive: bool,
+    /// Shown in `pg_stat_activity`; how a stale connection is recognised as our own.
+    pub application_name: String,
+}
+
+impl ConnectionConfig {
+    /// A config with the defaults of libpq and no password.
+    #[must_use]
+    pub fn new(host: &str, user: &str, dbname: &str) -> ConnectionConfig {
+        ConnectionConfig {
+            host: host.to_owned(),
+            port: PORT_DEFAULT,
+            user: user.to_owned(),
+            password: Secret::default(),
+            dbname: dbname.to_owned(),
+            sslmode: SslMode::default(),
+            sslrootcert: None,
+            sslcert: None,
+            sslkey: None,
+            connect_timeout: CONNECT_TIMEOUT_DEFAULT,
+            tcp_keepalive: true,
+            application_name: "penstock".to_owned(),
+        }
+    }
+
+    /// Reads `postgres://user:password@host:port/dbname?sslmode=...`. A parameter that is not
+    /// known is an error: a misspelt `sslmode` must not mean no TLS.
+    pub fn from_url(url: &str) -> Result<ConnectionConfig, UrlError> {
+        url::parse(url)
+    }
+
+    /// `host:port`, for messages.
+    #[must_use]
+    pub fn address(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! An error in the server's own words, and what it means for what was tried.
+
+use std::fmt;
+
+use super::{Error, SqlState};
+
+/// Longest text kept of one field; the server's own messages are far shorter, and a hostile one
+/// must not fill the log.
+const FIELD_BYTES_MAX: usize = 4096;
+
+/// An `ErrorResponse` or `NoticeResponse`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerError {
+    /// `ERROR`, `FATAL`, `PANIC`, or a notice's `NOTICE`, `WARNING`, ...
+    pub severity: String,
+    /// The code.
+    pub code: SqlState,
+    /// What happened.
+    pub message: String,
+    /// More about it; may be empty.
+    pub detail: String,
+    /// What the server advises; may be empty.
+    pub hint: String,
+}
+
+impl std::error::Error for ServerError {}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.message, self.code)?;
+        if !self.detail.is_empty() {
+            write!(f, ": {}", self.detail)?;
+        }
+        if !self.hint.is_empty() {
+            write!(f, " (hint: {})", self.hint)?;
+        }
+        Ok(())
+    }
+}
+
+impl ServerError {
+    /// Reads the fields of the message's body: a letter and a text closed by NUL each, and a NUL
+    /// at the end. What cannot be read is left out: an error must not hide behind its own form.
+    pub(in crate::postgres) fn parse(body: &[u8]) -> ServerError {
+        let mut error = ServerError {
+            severity: String::new(),
+            code: SqlState::parse("XX000"),
+            message: String::new(),
+            detail: String::new(),
+            hint: String::new(),
+        };
+        for field in body.split(|byte| *byte == 0) {
+            let Some((letter, value)) = field.split_first() else {
+                continue;
+            };
+            let value = shorten(value);
+            match letter {
+                b'V' => error.severity = value,
+                b'S' if error.severity.is_empty() => error.severity = value,
+                b'C' => error.code = SqlState::parse(&value),
+                b'M' => error.message = value,
+                b'D' => error.detail = value,
+                b'H' => error.hint = value,
+                // Position, file, line and the rest: of no use to an operator.
+                _ => {}
+            }
+        }
+        error
+    }
+
+    /// What this error means for what was tried.
+    pub(in crate::postgres) fn during(self, action: &Action<'_>) -> Error {
+        if self.code.is_shutdown() {
+            return Error::ShuttingDown { source: self };
+        }
+        match action {
+            Action::LogIn {
+                address,
+                user,
+                database,
+                dbname,
+            } => self.during_login(address, user, database, dbname),
+            Action::CreateSlot(slot) => self.during_create_slot(slot),
+            Action::UseSlot { slot, doing } => self.during_use_of_slot(slot, doing),
+            Action::Statement(doing) => self.during_statement(doing),
+        }
+    }
+
+    fn during_login(self, address: &str, user: &str, database: &str, dbname: &str) -> Error {
+        let address = address.to_owned();
+        let user = user.to_owned();
+        match self.code {
+            SqlState::INVALID_AUTHORIZATION if self.message.contains("pg_hba.conf") => {
+                Error::NoHbaEntry {
+                    address,
+                    user,
+                    database: database.to_owned(),
+                    source: self,
+                }
+            }
+            SqlState::INVALID_PASSWORD
+            | SqlState::INVALID_AUTHORIZATION
+            | SqlState::INSUFFICIENT_PRIVILEGE => Error::LoginRefused {
+                address,
+                user,
+                source: self,
+            },
+            SqlState::INVALID_CATALOG_NAME => Error::DatabaseMissing {
+                dbname: dbname.to_owned(),
+                source: self,
+            },
+            SqlState::TOO_MANY_CONNECTIONS => Error::TooManyConnections {
+                address,
+                source: self,
+            },
+            // Any other code: shown as it is.
+            _ => Error::Sql {
+                doing: format!("log in at {address} as \"{user}\""),
+                source: self,
+            },
+        }
+    }
+
+    fn during_create_slot(self, slot: &str) -> Error {
+        let slot = slot.to_owned();
+        match self.code {
+            SqlState::DUPLICATE_OBJECT => Error::SlotExists { slot },
+            SqlState::CONFIGURATION_LIMIT_EXCEEDED => Error::SlotsExhausted { slot, source: self },
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE if self.message.contains("wal_level") => {
+                Error::WalLevel { source: Some(self) }
+            }
+            // Any other code: shown as it is.
+            _ => self.during_statement(&format!("create slot \"{slot}\"")),
+        }
+    }
+
+    fn during_use_of_slot(self, slot: &str, doing: &str) -> Error {
+        let slot = slot.to_owned();
+        match self.code {
+            SqlState::OBJECT_IN_USE => Error::SlotInUse {
+                slot,
+                holder: None,
+                source: Some(self),
+            },
+            SqlState::UNDEFINED_OBJECT if self.message.contains("slot") => {
+                Error::SlotMissing { slot }
+            }
+            SqlState::UNDEFINED_OBJECT if self.message.contains("publication") => {
+                Error::Publication {
+                    publication: quoted_part(&self.message).unwrap_or_default(),
+                    why: format!("slot \"{slot}\" cannot be decoded without it: {self}"),
+                    mend: "create the publication, then drop the slot and let it be made again: \
+                           a slot older than its publication cannot be decoded"
+                        .to_owned(),
+                }
+            }
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE if self.message.contains("wal_level") => {
+                Error::WalLevel { source: Some(self) }
+            }
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE | SqlState::UNDEFINED_FILE
+                if self.tells_of_removed_log() =>
+            {
+                Error::SlotLost {
+                    slot,
+                    source: Some(self),
+                }
+            }
+            // Any other code: shown as it is.
+            _ => self.during_statement(&format!("{doing} slot \"{slot}\"")),
+        }
+    }
+
+    fn during_statement(self, doing: &str) -> Error {
+        let doing = doing.to_owned();
+        match self.code {
+            SqlState::INSUFFICIENT_PRIVILEGE => Error::Refused {
+                doing,
+                source: self,
+            },
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE if self.message.contains("wal_level") => {
+                Error::WalLevel { source: Some(self) }
+            }
+            // Any other code: shown as it is.
+            _ => Error::Sql {
+                doing,
+                source: self,
+            },
+        }
+    }
+
+    /// The messages of PostgreSQL 13 to 18 for a slot whose log is gone: "requested WAL segment
+    /// ... has already been removed", "cannot read from logical replication slot ..." with detail
+    /// "... exceeded the maximum reserved size" or "... was invalidated", "can no longer get
+    /// changes from replication slot", "can no longer access replication slot".
+    fn tells_of_removed_log(&self) -> bool {
+        let says = |text: &str| self.message.contains(text) || self.detail.contains(text);
+        says("has already been removed")
+            || says("can no longer")
+            || says("cannot read from logical replication slot")
+            || says("invalidated")
+    }
+}
+
+/// What was tried when the server answered with an error.
+#[derive(Debug)]
+pub(in crate::postgres) enum Action<'a> {
+    /// Logging in.
+    LogIn {
+        /// `host:port`.
+        address: &'a str,
+        /// The role.
+        user: &'a str,
+        /// What `pg_hba.conf` is asked for.
+        database: &'a str,
+        /// The database.
+        dbname: &'a str,
+    },
+    /// Creating a slot.
+    CreateSlot(&'a str),
+    /// Using or dropping a slot.
+    UseSlot {
+        /// The slot.
+        slot: &'a str,
+        /// `stream from`, `drop`.
+        doing: &'a str,
+    },
+    /// Anything else; the text fits "failed to ...".
+    Statement(&'a str),
+}
+
+fn shorten(value: &[u8]) -> String {
+    let kept = value.get(..FIELD_BYTES_MAX).unwrap_or(value);
+    String::from_utf8_lossy(kept).into_owned()
+}
+
+fn quoted_part(message: &str) -> Option<String> {
+    message.split('"').nth(1).map(str::to_owned)
+}
+
+impl From<&tokio_postgres::error::DbError> for ServerError {
+    fn from(error: &tokio_postgres::error::DbError) -> ServerError {
+        ServerError {
+            severity: error.severity().to_owned(),
+            code: SqlState::parse(error.code().code()),
+            message: error.message().to_owned(),
+            detail: error.detail().unwrap_or_default().to_owned(),
+            hint: error.hint().unwrap_or_default().to_owned(),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Snapshots: a read-only transaction at one position of the log, tables read by `COPY`, rows in
+//! batches.
+
+mod copy_text;
+mod query;
+mod reader;
+mod rows;
+
+pub use query::CopyTable;
+pub use reader::SnapshotReader;
+pub use rows::{CopyRows, Row, RowBatch};
