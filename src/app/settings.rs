@@ -100,7 +100,8 @@ pub(super) fn partitions(config: &Config) -> u32 {
 pub(super) struct ByConnector(pub(super) Connectors);
 
 impl kafka::Ownership for ByConnector {
-    fn owner_of(&self, topic: &str) -> Option<String> {
-        self.0.owner_of(topic)
+    fn owner(&self, topic: &str) -> Option<String> {
+        let connector = self.0.owner_of(topic)?;
+        Some(format!("connector \"{connector}\""))
     }
 }
