@@ -118,6 +118,11 @@ codes! {
     /// A record batch fails its checksum.
     RECORD_CHECKSUM = "PEN-RECORD-002";
 
+    /// A Kafka request or response is malformed.
+    KAFKA_MALFORMED = "PEN-KAFKA-001";
+    /// A Kafka API or a version of it is not supported.
+    KAFKA_UNSUPPORTED = "PEN-KAFKA-002";
+
     /// The database cannot be reached.
     SOURCE_UNREACHABLE = "PEN-SOURCE-001";
     /// The database refused the login.

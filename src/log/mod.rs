@@ -367,3 +367,26 @@ pub trait Disk: Send + Sync + fmt::Debug {}
 #[derive(Debug, Default)]
 pub struct RealDisk;
 impl Disk for RealDisk {}
+
+/// Ties the appends of one writer together: once one of them has failed, for whatever reason
+/// (refused, too large, disk full, outcome unknown), every later one submitted with the same chain
+/// is refused and nothing of it is stored. A source needs this, because it has several appends on
+/// their way and each carries the position behind its records: one that is stored after another
+/// was lost would be a gap. The appender looks at it when it takes the append, in order.
+#[derive(Debug, Clone, Default)]
+pub struct Chain(());
+
+impl Chain {
+    /// A chain without a failure.
+    #[must_use]
+    pub fn new() -> Chain {
+        Chain(())
+    }
+}
+
+impl Log {
+    /// [`Log::submit`] as a link of `chain`.
+    pub fn submit_in(&self, _chain: &Chain, _append: Append) -> Ticket {
+        unimplemented!()
+    }
+}

@@ -2,7 +2,6 @@
 //! stays are as they were, and so is the range of offsets that the batch covers.
 
 use super::builder::complete;
-use super::codec::Codec;
 use super::error::Error;
 use super::header::{BATCH_HEADER_BYTES, BatchHeader};
 use super::records::{Record, Records};
@@ -48,10 +47,7 @@ pub fn filter(
     let codec = header.codec()?;
     let mut rewritten = Vec::with_capacity(kept.len().saturating_add(BATCH_HEADER_BYTES));
     rewritten.resize(BATCH_HEADER_BYTES, 0);
-    match codec {
-        Codec::None => rewritten.extend_from_slice(&kept),
-        _ => codec.compress(&kept, &mut rewritten)?,
-    }
+    codec.compress(&kept, &mut rewritten)?;
     let header = BatchHeader {
         records_count: kept_count,
         max_timestamp,

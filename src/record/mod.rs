@@ -37,6 +37,9 @@ mod records;
 mod varint;
 mod verify;
 
+#[cfg(test)]
+mod tests;
+
 pub use builder::{BATCH_BYTES_MAX, BatchBuilder, Header};
 pub use codec::Codec;
 pub use error::Error;

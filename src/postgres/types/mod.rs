@@ -32,7 +32,7 @@ mod vector;
 mod zero;
 
 #[cfg(test)]
-mod golden_tests;
+mod tests;
 
 pub use column::{ColumnCodec, ColumnSpec, column_codec};
 pub use error::{Error, Reason};

@@ -1,1 +1,0 @@
-//! The recordings of the real connector, value by value.
