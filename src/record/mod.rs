@@ -39,6 +39,8 @@ mod varint;
 mod verify;
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;
 
 pub use builder::{BATCH_BYTES_MAX, BatchBuilder, Header};
