@@ -31,8 +31,13 @@ use crate::tasks;
 
 /// Lines of the log that people see between the events: only what went wrong.
 const LOG_FILTER: &str = "warn";
-/// Ports of `serve`, taken where they are free so that commands to paste are short.
-const DEFAULT_PORTS: [u16; 3] = [8080, 9092, 9464];
+/// Where to listen: what the variable says, else the port of `serve` where it is free, so that
+/// commands to paste are short.
+const LISTENERS: [(&str, u16); 3] = [
+    ("PENSTOCK_HTTP_LISTEN", 8080),
+    ("PENSTOCK_KAFKA_LISTEN", 9092),
+    ("PENSTOCK_METRICS_LISTEN", 9464),
+];
 /// Threads that still block at the end are left behind after this time.
 const THREADS_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -59,17 +64,18 @@ async fn run(options: Demo) -> Result<(), Error> {
     let stop = CancellationToken::new();
     let shown = show(options, stop.clone());
     tokio::pin!(shown);
-    let ended = tokio::select! {
+    tokio::select! {
         ended = &mut shown => return ended,
-        _ = signals.next() => {
-            stop.cancel();
-            tokio::select! {
-                ended = &mut shown => ended,
-                _ = signals.exit_at_next() => Ok(()),
-            }
-        }
-    };
-    ended
+        _ = signals.next_of_all() => stop.cancel(),
+    }
+    tokio::select! {
+        ended = &mut shown => ended,
+        // Dropping what runs ends the database at once and removes the folder.
+        name = signals.next() => Err(Error::Demo {
+            what: format!("a second signal ({name}) cut its end short"),
+            mend: "wait a moment after the first".to_owned(),
+        }),
+    }
 }
 
 /// Starts everything, waits for the end, takes everything down whatever happened in between.
@@ -79,16 +85,15 @@ async fn show(options: Demo, stop: CancellationToken) -> Result<(), Error> {
         "demo: starting a private PostgreSQL in {} ...",
         folder.path().display()
     );
-    let start = Cluster::start(folder.path().to_owned());
-    let cluster = tokio::select! {
-        cluster = start => cluster?,
-        // The cluster ends when it is dropped; its start is awaited by nobody else.
-        () = stop.cancelled() => return Ok(()),
+    // Not cut short by a signal: a program that runs in a folder that is removed leaves litter.
+    let cluster = Cluster::start(folder.path().to_owned()).await?;
+    let shown = match stop.is_cancelled() {
+        true => Ok(()),
+        false => show_on(&cluster, folder.path(), options.time, stop).await,
     };
-    let shown = show_on(&cluster, folder.path(), options.time, stop).await;
     cluster.stop().await;
+    drop(cluster);
     folder.remove();
-    eprintln!("demo: ended; everything it made is gone");
     shown
 }
 
@@ -128,10 +133,14 @@ async fn show_on(
     ended
 }
 
-/// Penstock's settings: nothing of this machine's configuration is read.
+/// Penstock's settings: of this machine's configuration only the addresses are taken.
 fn settings(cluster: &Cluster, folder: &Path, password: &str) -> Result<config::Config, Error> {
-    let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, free_or_any(port))).to_string();
-    let [http, kafka, metrics] = DEFAULT_PORTS.map(address);
+    let environment = Environment::of_process();
+    let [http, kafka, metrics] = LISTENERS.map(|(variable, port)| {
+        let chosen = environment.get(variable).map(str::to_owned);
+        let free = || SocketAddr::from((Ipv4Addr::LOCALHOST, free_or_any(port))).to_string();
+        chosen.unwrap_or_else(free)
+    });
     let below = |name: &str| folder.join(name).display().to_string();
     let flags = [
         ("data_dir", below("data")),
