@@ -1,0 +1,4 @@
+//! The folder against a real server.
+
+mod connect;
+mod stream;
