@@ -78,9 +78,12 @@ async fn log_in(stream: Stream, config: &ConnectionConfig) -> Result<SqlClient, 
         }
     };
     // TLS is set up already: the stream is handed over as what a direct negotiation gives.
-    let (client, connection) = tokio_postgres::Config::new()
+    let mut login = tokio_postgres::Config::new();
+    if !config.password.is_empty() {
+        login.password(config.password.expose());
+    }
+    let (client, connection) = login
         .user(&config.user)
-        .password(config.password.expose())
         .dbname(&config.dbname)
         .application_name(&config.application_name)
         .ssl_mode(SslMode::Require)

@@ -23,7 +23,9 @@ static COUNTER: AtomicU32 = AtomicU32::new(0);
 /// Who may come in how; `all` for the database also means logical replication.
 const HBA: &str = "
 hostssl all tls_only 127.0.0.1/32 scram-sha-256
+hostnossl all tls_only 127.0.0.1/32 reject
 hostnossl all plain_only 127.0.0.1/32 scram-sha-256
+hostssl all plain_only 127.0.0.1/32 reject
 host all md5_user 127.0.0.1/32 md5
 host all clear_user 127.0.0.1/32 password
 host all nobody_user 127.0.0.1/32 reject

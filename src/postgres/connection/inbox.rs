@@ -6,6 +6,8 @@
 //!
 //! Invariant: memory grows with what was received, never with a length that was only announced.
 
+use std::fmt;
+
 use bytes::{Buf, Bytes, BytesMut};
 use postgres_protocol::message::backend::Header;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -33,12 +35,20 @@ pub(in crate::postgres) struct Front {
     pub(in crate::postgres) body_bytes: usize,
 }
 
-/// Bytes that were received and not taken.
-#[derive(Debug)]
+/// Bytes that were received and not taken. `Debug` tells how many: they are somebody's rows.
 pub(in crate::postgres) struct Inbox {
     buffer: BytesMut,
     /// How much is asked of the socket at a time.
     chunk_bytes: usize,
+}
+
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox")
+            .field("received_bytes", &self.buffer.len())
+            .field("chunk_bytes", &self.chunk_bytes)
+            .finish()
+    }
 }
 
 impl Inbox {

@@ -64,6 +64,8 @@ impl Wire {
         encode(&mut self.outbox).map_err(|error| Error::protocol(error.to_string()))?;
         let lost = |source| Error::Lost { source };
         self.stream.write_all(&self.outbox).await.map_err(lost)?;
+        // It may hold a password.
+        self.outbox.clear();
         self.stream.flush().await.map_err(lost)
     }
 

@@ -2,14 +2,16 @@
 //!
 //! Invariant: every place of a cell lies within the two buffers of its batch.
 
+use std::fmt;
+
 use bytes::{Bytes, BytesMut};
 
 use super::copy_text::Place;
 use crate::postgres::pgoutput::Cell;
 
 /// Rows as they came, reused from batch to batch. Holds on to the bytes that were read (up to
-/// 256 KiB, or one large row) until it is filled again.
-#[derive(Debug, Default)]
+/// 256 KiB, or one large row) until it is filled again. `Debug` tells how many rows, not which.
+#[derive(Default)]
 pub struct RowBatch {
     pub(super) received: BytesMut,
     pub(super) unescaped: Vec<u8>,
@@ -26,6 +28,15 @@ pub struct OversizedRow {
     pub bytes: u64,
     /// Its first bytes as `COPY` writes them, escapes and all.
     pub head: Bytes,
+}
+
+impl fmt::Debug for RowBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowBatch")
+            .field("rows", &self.count)
+            .field("columns", &self.columns)
+            .finish_non_exhaustive()
+    }
 }
 
 impl RowBatch {
