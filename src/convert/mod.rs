@@ -5,6 +5,7 @@
 
 mod decimal;
 mod error;
+mod java_float;
 pub mod json;
 pub mod simple_header;
 

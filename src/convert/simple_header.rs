@@ -7,7 +7,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Error, decimal};
+use super::{Error, decimal, java_float};
 use crate::event::{Schema, Type, Value, names};
 
 /// Appends the header text of `value` under `schema`. Null alone has no text: the header's value
@@ -53,8 +53,8 @@ fn append(
         Value::Int16(v) => integer(*v, out),
         Value::Int32(v) => integer(*v, out),
         Value::Int64(v) => integer(*v, out),
-        Value::Float32(v) => out.extend_from_slice(java_float(*v, v.is_finite()).as_bytes()),
-        Value::Float64(v) => out.extend_from_slice(java_float(*v, v.is_finite()).as_bytes()),
+        Value::Float32(v) => java_float::write_f32(*v, out),
+        Value::Float64(v) => java_float::write_f64(*v, out),
         Value::String(v) if embedded => quoted(v, out),
         Value::String(v) => out.extend_from_slice(v.as_bytes()),
         Value::Bytes(v) => bytes(schema, v, embedded, out),
@@ -138,56 +138,6 @@ fn quoted(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// `Float.toString` and `Double.toString`: plain from 1e-3 to below 1e7, else `1.5E10`; at least
-/// one digit on each side of the point.
-fn java_float<F: zmij::Float>(value: F, is_finite: bool) -> String {
-    let mut buffer = zmij::Buffer::new();
-    let text = buffer.format(value);
-    if !is_finite {
-        let word = match text {
-            "inf" => "Infinity",
-            "-inf" => "-Infinity",
-            _ => "NaN",
-        };
-        return word.to_owned();
-    }
-    let (sign, text) = match text.strip_prefix('-') {
-        Some(text) => ("-", text),
-        None => ("", text),
-    };
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = format!("{whole}{fraction}");
-    let leading = digits.len() - digits.trim_start_matches('0').len();
-    let significant = digits.trim_matches('0');
-    if significant.is_empty() {
-        return format!("{sign}0.0");
-    }
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    let signed = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
-    // Power of ten of the first significant digit.
-    let power = exponent + signed(whole.len()) - 1 - signed(leading);
-    format!("{sign}{}", java_digits(significant, power))
-}
-
-fn java_digits(significant: &str, power: i32) -> String {
-    if !(-3..7).contains(&power) {
-        let (first, rest) = significant.split_at(1);
-        let rest = if rest.is_empty() { "0" } else { rest };
-        return format!("{first}.{rest}E{power}");
-    }
-    let Ok(whole) = usize::try_from(power) else {
-        let zeros = usize::try_from(-power - 1).unwrap_or(0);
-        return format!("0.{}{significant}", "0".repeat(zeros));
-    };
-    let mut digits = significant.to_owned();
-    while digits.len() < whole + 2 {
-        digits.push('0');
-    }
-    let (whole, fraction) = digits.split_at(whole + 1);
-    format!("{whole}.{fraction}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,24 +171,5 @@ mod tests {
             .named(names::DECIMAL, 1)
             .with_parameter("scale", "2");
         assert_eq!(text(&schema, &Value::bytes([0, 150])), "1.50");
-    }
-
-    #[test]
-    fn floats_are_spelled_as_java_does() {
-        let schema = Schema::new(Type::Float64);
-        for (value, wanted) in [
-            (0.0, "0.0"),
-            (-0.0, "-0.0"),
-            (1.0, "1.0"),
-            (0.001, "0.001"),
-            (0.0001, "1.0E-4"),
-            (123.456, "123.456"),
-            (9_999_999.0, "9999999.0"),
-            (1e7, "1.0E7"),
-            (-1.5e300, "-1.5E300"),
-            (f64::INFINITY, "Infinity"),
-        ] {
-            assert_eq!(text(&schema, &Value::Float64(value)), wanted);
-        }
     }
 }

@@ -72,8 +72,8 @@ impl Node {
             (Shape::Struct(_), Value::Struct(fields)) => return self.write_struct(fields, out),
             (Shape::Int16, Value::Int16(v)) => text::integer(*v, out),
             (Shape::Int8, Value::Int8(v)) => text::integer(*v, out),
-            (Shape::Float32, Value::Float32(v)) => text::float(*v, v.is_finite(), out),
-            (Shape::Float64, Value::Float64(v)) => text::float(*v, v.is_finite(), out),
+            (Shape::Float32, Value::Float32(v)) => text::float32(*v, out),
+            (Shape::Float64, Value::Float64(v)) => text::float64(*v, out),
             (Shape::Number(scale), Value::Bytes(v)) => {
                 out.extend_from_slice(decimal::java_text(v, *scale).as_bytes());
             }

@@ -3,6 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::convert::java_float;
+
 /// Strings are looked at in pieces of this many bytes; a piece without a byte to escape is copied
 /// as it is. The size lets the compiler compare a piece in one or two vector instructions.
 const PIECE_BYTES: usize = 16;
@@ -12,20 +14,29 @@ pub(super) fn integer(value: impl itoa::Integer, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// Appends the shortest text that reads back as `value`; what is not finite becomes a string, as
-/// in Jackson.
-pub(super) fn float<F: zmij::Float>(value: F, is_finite: bool, out: &mut Vec<u8>) {
-    let mut buffer = zmij::Buffer::new();
-    if is_finite {
-        out.extend_from_slice(buffer.format_finite(value).as_bytes());
-        return;
+/// Appends a float in Java's digits: a reader that takes it as a double sees each of them. What
+/// is not finite becomes a string, as in Jackson.
+pub(super) fn float32(value: f32, out: &mut Vec<u8>) {
+    if value.is_finite() {
+        java_float::write_f32(value, out);
+    } else {
+        not_finite(f64::from(value), out);
     }
-    let text: &[u8] = match buffer.format(value) {
-        "inf" => b"\"Infinity\"",
-        "-inf" => b"\"-Infinity\"",
-        _ => b"\"NaN\"",
-    };
-    out.extend_from_slice(text);
+}
+
+/// Appends a double as the shortest text that reads back as it.
+pub(super) fn float64(value: f64, out: &mut Vec<u8>) {
+    if value.is_finite() {
+        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+    } else {
+        not_finite(value, out);
+    }
+}
+
+fn not_finite(value: f64, out: &mut Vec<u8>) {
+    out.push(b'"');
+    out.extend_from_slice(java_float::not_finite(value).as_bytes());
+    out.push(b'"');
 }
 
 /// Appends bytes as a base64 string.
@@ -133,7 +144,7 @@ mod tests {
             (-0.0, "-0.0"),
         ] {
             let mut out = Vec::new();
-            float(value, value.is_finite(), &mut out);
+            float64(value, &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), wanted);
         }
     }
@@ -148,7 +159,7 @@ mod tests {
         fn doubles_read_back(value: f64) {
             prop_assume!(value.is_finite());
             let mut out = Vec::new();
-            float(value, true, &mut out);
+            float64(value, &mut out);
             let read: f64 = std::str::from_utf8(&out).unwrap().parse().unwrap();
             prop_assert_eq!(read.to_bits(), value.to_bits());
         }
