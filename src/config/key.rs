@@ -91,6 +91,10 @@ pub const OTHER_VARIABLES: &[(&str, &str)] = &[
         "1 makes the test suite run the long checks",
     ),
     (
+        "PENSTOCK_BIN",
+        "the binary that the benchmarks run, in place of the one they build",
+    ),
+    (
         "PENSTOCK_TEST_BIN",
         "the binary that the test suite runs, in place of the one it built",
     ),

@@ -216,18 +216,7 @@ fn counts_that_lie_are_refused_before_they_are_allocated() {
         }
         // A compact array of 2^32 - 1, a varint without end.
         throw(penstock, &frame(3, 9, &[0, 0xff, 0xff, 0xff, 0xff, 0x0f]));
-        throw(
-            penstock,
-            &frame(
-                3,
-                9,
-                &[0; 1]
-                    .repeat(1)
-                    .into_iter()
-                    .chain([0xff; 40])
-                    .collect::<Vec<u8>>(),
-            ),
-        );
+        throw(penstock, &frame(3, 9, &[&[0; 1][..], &[0xff; 40]].concat()));
     });
 }
 

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{LazyLock, Mutex};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -106,7 +106,7 @@ impl Postgres {
     /// A running cluster with `wal_level=logical` for this test alone, without any database,
     /// slot or role of others.
     pub(crate) fn lease() -> Postgres {
-        let idle = IDLE.lock().unwrap_or_else(|e| e.into_inner()).pop();
+        let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut cluster = idle.unwrap_or_else(|| Postgres::own(&[]));
         cluster.leased = true;
         cluster
@@ -319,7 +319,9 @@ impl Drop for Postgres {
             && self.clear().is_ok()
             && let Some(cluster) = self.take()
         {
-            IDLE.lock().unwrap_or_else(|e| e.into_inner()).push(cluster);
+            IDLE.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(cluster);
             return;
         }
         if let Some(mut server) = self.server.take() {

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
-use std::sync::{LazyLock, Mutex};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use tempfile::TempDir;
 
@@ -50,6 +50,10 @@ static REAPER: LazyLock<Mutex<Reaper>> = LazyLock::new(|| {
         .tempdir()
         .unwrap()
         .keep();
+    #[expect(
+        clippy::zombie_processes,
+        reason = "it outlives this process: that is what it is for"
+    )]
     let mut child = Command::new("sh")
         .args(["-c", SCRIPT])
         .stdin(Stdio::piped())
@@ -65,9 +69,7 @@ static REAPER: LazyLock<Mutex<Reaper>> = LazyLock::new(|| {
 
 fn tell(line: &str) {
     // A poisoned lock still holds a good pipe: another test's panic must not leak processes.
-    let mut reaper = REAPER
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut reaper = REAPER.lock().unwrap_or_else(PoisonError::into_inner);
     writeln!(reaper.pipe, "{line}").unwrap();
 }
 
@@ -91,7 +93,7 @@ pub(crate) fn keep_mount(path: &Path) {
 pub(crate) fn folder(name: &str) -> TempDir {
     let root = REAPER
         .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
+        .unwrap_or_else(PoisonError::into_inner)
         .root
         .clone();
     tempfile::Builder::new()
