@@ -122,6 +122,8 @@ codes! {
     KAFKA_MALFORMED = "PEN-KAFKA-001";
     /// A Kafka API or a version of it is not supported.
     KAFKA_UNSUPPORTED = "PEN-KAFKA-002";
+    /// The address for Kafka clients cannot be bound.
+    KAFKA_LISTEN = "PEN-KAFKA-003";
 
     /// The database cannot be reached.
     SOURCE_UNREACHABLE = "PEN-SOURCE-001";

@@ -36,7 +36,10 @@ pub(super) fn admission(config: &Config) -> Admission {
 /// All connectors: those to run, those that are off, those that cannot run.
 pub(super) fn connectors(config: &Config, environment: &Environment) -> Vec<Declared> {
     let loaded = config::load_connectors(config, environment);
-    let run = loaded.run.into_iter().map(|one| Declared::Run(Box::new(one)));
+    let run = loaded
+        .run
+        .into_iter()
+        .map(|one| Declared::Run(Box::new(one)));
     let off = loaded.off.into_iter().map(|one| Declared::Off {
         name: one.name,
         reason: one.reason,
@@ -62,7 +65,11 @@ pub(super) fn tell_what_is_open(config: &Config, listeners: &Listeners) {
     let shown = |address: Option<std::net::SocketAddr>| address.map(|it| it.to_string());
     tracing::info!(address = shown(listeners.http), open_to = http, "http");
     tracing::info!(address = shown(listeners.kafka), open_to = kafka, "kafka");
-    tracing::info!(address = shown(listeners.metrics), open_to = "anybody", "metrics");
+    tracing::info!(
+        address = shown(listeners.metrics),
+        open_to = "anybody",
+        "metrics"
+    );
 }
 
 /// The recorder of this process.

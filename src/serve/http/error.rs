@@ -141,7 +141,9 @@ fn status(code: Code, kind: Kind) -> StatusCode {
 /// How to mend what has this code.
 fn mend(code: Code) -> Option<String> {
     let listed = TABLE.iter().find(|Row(listed, _, _)| *listed == code);
-    listed.map(|Row(_, _, mend)| (*mend).to_owned()).filter(|mend| !mend.is_empty())
+    listed
+        .map(|Row(_, _, mend)| (*mend).to_owned())
+        .filter(|mend| !mend.is_empty())
 }
 
 impl IntoResponse for Problem {

@@ -24,10 +24,10 @@ mod router;
 mod server;
 mod service;
 mod status;
-mod topic_settings;
-mod topics;
 #[cfg(test)]
 mod tests;
+mod topic_settings;
+mod topics;
 
 pub use access::Admission;
 pub use from::{From, InvalidFrom};

@@ -47,8 +47,9 @@ impl Face {
         config.journal_files = 2;
         config.floors.outside = Some(0);
         let log = Log::open(config, Arc::new(RealDisk), clock.clone()).unwrap();
-        let (groups, service) =
-            Groups::open(log.clone(), clock.clone(), group::Config::default()).await.unwrap();
+        let (groups, service) = Groups::open(log.clone(), clock.clone(), group::Config::default())
+            .await
+            .unwrap();
         let declared = vec![
             Declared::Off {
                 name: "off".to_owned(),
@@ -59,7 +60,9 @@ impl Face {
                 reason: "no database.hostname".to_owned(),
             },
         ];
-        let connectors = Connectors::start(declared, log.clone(), clock.clone(), 1).await.unwrap();
+        let connectors = Connectors::start(declared, log.clone(), clock.clone(), 1)
+            .await
+            .unwrap();
         let listener = Listener::bind("http", "127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.address();
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
@@ -118,7 +121,10 @@ async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
     let bytes = response.bytes().await.unwrap();
-    (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    (
+        status,
+        serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+    )
 }
 
 async fn append(log: &Log, topic: &str, partition: i32, records: &[Given<'_>]) {
@@ -146,13 +152,20 @@ async fn topics_are_created_described_changed_and_deleted() {
     let (status, made) = face.post("/topics", &new).await;
     assert_eq!(status, 201, "{made}");
     assert_eq!(made["config"]["retention.ms"], 3_600_000);
-    assert_eq!(made["partition_offsets"][1], json!({"partition": 1, "start": 0, "end": 0}));
+    assert_eq!(
+        made["partition_offsets"][1],
+        json!({"partition": 1, "start": 0, "end": 0})
+    );
 
     let (status, again) = face.post("/topics", &new).await;
     assert_eq!((status, &again["code"]), (409, &json!("PEN-LOG-008")));
     let (_, list) = face.get("/topics").await;
-    let names: Vec<&Value> =
-        list["topics"].as_array().unwrap().iter().map(|topic| &topic["name"]).collect();
+    let names: Vec<&Value> = list["topics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|topic| &topic["name"])
+        .collect();
     assert!(names.contains(&&json!("t")), "{names:?}");
 
     let change = json!({"config": {"retention.ms": -1}});
@@ -178,7 +191,10 @@ async fn refused_topics_change_nothing() {
         (json!({"name": "t", "partitions": 0}), 400),
         (json!({"name": "t", "partitions": 4_000_000_000_u32}), 400),
         (json!({"name": "t", "config": {"retention.msec": 1}}), 400),
-        (json!({"name": "t", "config": {"cleanup.policy": "shred"}}), 400),
+        (
+            json!({"name": "t", "config": {"cleanup.policy": "shred"}}),
+            400,
+        ),
         (json!({"name": "t", "replicas": 3}), 400),
         (json!({"name": "__consumer_offsets"}), 403),
         (json!([]), 400),
@@ -186,8 +202,16 @@ async fn refused_topics_change_nothing() {
     for (body, expected) in refused {
         let (status, problem) = face.post("/topics", &body).await;
         assert_eq!(status, expected, "{body}: {problem}");
-        assert!(problem["code"].as_str().is_some_and(|code| code.starts_with("PEN-")), "{problem}");
-        assert!(problem["mend"].is_string() && problem["detail"].is_string(), "{problem}");
+        assert!(
+            problem["code"]
+                .as_str()
+                .is_some_and(|code| code.starts_with("PEN-")),
+            "{problem}"
+        );
+        assert!(
+            problem["mend"].is_string() && problem["detail"].is_string(),
+            "{problem}"
+        );
     }
     let (status, _) = answer(face.client.delete(face.url("/topics/__consumer_offsets"))).await;
     assert_eq!(status, 403);
@@ -202,11 +226,18 @@ async fn records_are_read_page_by_page_from_every_place() {
     let key = Some(b"\"k\"".as_slice());
     let values: Vec<String> = (0..5).map(|i| format!("{{\"n\":{i}}}")).collect();
     for (i, value) in (0_i64..).zip(&values) {
-        face.append("t", 0, &[(NOW_MS - 5_000 + i * 1_000, key, Some(value.as_bytes()))]).await;
+        face.append(
+            "t",
+            0,
+            &[(NOW_MS - 5_000 + i * 1_000, key, Some(value.as_bytes()))],
+        )
+        .await;
     }
     let ns = |answer: &Value| -> Vec<i64> {
         let records = answer["records"].as_array().unwrap().iter();
-        records.map(|record| record["value"]["n"].as_i64().unwrap()).collect()
+        records
+            .map(|record| record["value"]["n"].as_i64().unwrap())
+            .collect()
     };
     for (query, expected) in [
         ("", vec![0, 1, 2, 3, 4]),
@@ -227,7 +258,10 @@ async fn records_are_read_page_by_page_from_every_place() {
     }
     let (_, first) = face.get("/topics/t/records?limit=3").await;
     assert_eq!(first["next"], "0:3");
-    assert_eq!(first["partitions"], json!([{"partition": 0, "start": 0, "end": 5}]));
+    assert_eq!(
+        first["partitions"],
+        json!([{"partition": 0, "start": 0, "end": 5}])
+    );
     let record = json!({"topic": "t", "partition": 0, "offset": 0, "timestamp": NOW_MS - 5_000,
                         "key": "k", "value": {"n": 0}, "headers": []});
     assert_eq!(first["records"][0], record);
@@ -239,7 +273,8 @@ async fn records_are_read_page_by_page_from_every_place() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn places_that_are_not_there_are_refused() {
     let face = Face::start(Admission::Local).await;
-    face.post("/topics", &json!({"name": "t", "partitions": 2})).await;
+    face.post("/topics", &json!({"name": "t", "partitions": 2}))
+        .await;
     for (path, expected) in [
         ("/topics/other/records", 404),
         ("/topics/t/records?partition=2", 404),
@@ -323,15 +358,25 @@ async fn with_a_password_only_health_and_counts_are_open() {
     }
     let (_, counts) = face.get("/status").await;
     assert_eq!(counts["connectors"], json!({"FAILED": 1, "STOPPED": 1}));
-    assert!(counts.get("version").is_none() && counts.get("listeners").is_none(), "{counts}");
+    assert!(
+        counts.get("version").is_none() && counts.get("listeners").is_none(),
+        "{counts}"
+    );
 
-    let logged_in = |path: &str| face.client.get(face.url(path)).basic_auth("admin", Some("secret"));
+    let logged_in = |path: &str| {
+        face.client
+            .get(face.url(path))
+            .basic_auth("admin", Some("secret"))
+    };
     let (status, all) = answer(logged_in("/status")).await;
     assert_eq!(status, 200);
     assert_eq!(all["listeners"]["http"], face.address.to_string());
     assert_eq!(all["connectors"][0]["name"], "off");
     assert_eq!(all["connectors"][1]["state"], "FAILED");
-    let wrong = face.client.get(face.url("/status")).basic_auth("admin", Some("wrong"));
+    let wrong = face
+        .client
+        .get(face.url("/status"))
+        .basic_auth("admin", Some("wrong"));
     assert_eq!(answer(wrong).await.0, 401);
     face.stop().await;
 }
@@ -351,7 +396,10 @@ async fn without_a_password_rebound_names_and_foreign_pages_see_counts_at_most()
         assert_eq!(status, 200);
         assert!(counts.get("listeners").is_none(), "{name}: {counts}");
     }
-    let form = face.client.post(face.url("/topics")).header("content-type", "text/plain");
+    let form = face
+        .client
+        .post(face.url("/topics"))
+        .header("content-type", "text/plain");
     assert_eq!(answer(form.body("{\"name\":\"t\"}")).await.0, 415);
     face.stop().await;
 }
@@ -359,19 +407,29 @@ async fn without_a_password_rebound_names_and_foreign_pages_see_counts_at_most()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connectors_have_the_shapes_of_kafka_connect() {
     let face = Face::start(Admission::Local).await;
-    assert_eq!(face.get("/connectors").await, (200, json!(["off", "broken"])));
+    assert_eq!(
+        face.get("/connectors").await,
+        (200, json!(["off", "broken"]))
+    );
     let (status, shape) = face.get("/connectors/broken/status").await;
     assert_eq!(status, 200);
     assert_eq!(shape["connector"]["state"], "FAILED");
     assert_eq!(shape["tasks"][0]["state"], "FAILED");
-    assert!(shape["tasks"][0]["trace"].as_str().unwrap().contains("database.hostname"));
+    assert!(
+        shape["tasks"][0]["trace"]
+            .as_str()
+            .unwrap()
+            .contains("database.hostname")
+    );
     assert_eq!(shape["type"], "source");
     let (_, all) = face.get("/connectors?expand=status").await;
     assert_eq!(all["off"]["status"]["connector"]["state"], "STOPPED");
     assert_eq!(face.get("/connectors/none/status").await.0, 404);
     let restart = face.client.post(face.url("/connectors/none/restart"));
     assert_eq!(answer(restart).await.0, 404);
-    let restart = face.client.post(face.url("/connectors/broken/restart?includeTasks=true"));
+    let restart = face
+        .client
+        .post(face.url("/connectors/broken/restart?includeTasks=true"));
     assert_eq!(answer(restart).await.0, 409);
     face.stop().await;
 }
@@ -379,10 +437,20 @@ async fn connectors_have_the_shapes_of_kafka_connect() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn groups_are_sought_listed_and_deleted() {
     let face = Face::start(Admission::Local).await;
-    face.post("/topics", &json!({"name": "t", "partitions": 2})).await;
-    face.append("t", 0, &[(NOW_MS - 9_000, None, Some(b"a")), (NOW_MS, None, Some(b"b"))]).await;
-    let (status, sought) =
-        face.post("/groups/g/seek", &json!({"topic": "t", "to": "start"})).await;
+    face.post("/topics", &json!({"name": "t", "partitions": 2}))
+        .await;
+    face.append(
+        "t",
+        0,
+        &[
+            (NOW_MS - 9_000, None, Some(b"a")),
+            (NOW_MS, None, Some(b"b")),
+        ],
+    )
+    .await;
+    let (status, sought) = face
+        .post("/groups/g/seek", &json!({"topic": "t", "to": "start"}))
+        .await;
     assert_eq!(status, 200, "{sought}");
     let (_, lag) = face.get("/groups/g/lag").await;
     assert_eq!(lag["lag"], 2);
@@ -390,13 +458,25 @@ async fn groups_are_sought_listed_and_deleted() {
                        "lag_seconds": 9});
     assert_eq!(lag["positions"][0], first);
     let (_, sought) = face.post("/groups/g/seek", &json!({"to": "end"})).await;
-    assert_eq!(sought["offsets"][0], json!({"topic": "t", "partition": 0, "offset": 2}));
+    assert_eq!(
+        sought["offsets"][0],
+        json!({"topic": "t", "partition": 0, "offset": 2})
+    );
     let (_, group) = face.get("/groups/g").await;
-    assert_eq!((&group["state"], &group["positions"][0]["lag"]), (&json!("Empty"), &json!(0)));
+    assert_eq!(
+        (&group["state"], &group["positions"][0]["lag"]),
+        (&json!("Empty"), &json!(0))
+    );
     let (_, list) = face.get("/groups").await;
     assert_eq!(list["groups"][0]["group"], "g");
-    assert_eq!(answer(face.client.delete(face.url("/groups/g"))).await.0, 204);
-    assert_eq!(answer(face.client.delete(face.url("/groups/g"))).await.0, 404);
+    assert_eq!(
+        answer(face.client.delete(face.url("/groups/g"))).await.0,
+        204
+    );
+    assert_eq!(
+        answer(face.client.delete(face.url("/groups/g"))).await.0,
+        404
+    );
     assert_eq!(face.get("/groups/g/lag").await.0, 404);
     face.stop().await;
 }
@@ -429,10 +509,16 @@ async fn hostile_requests_are_answered_or_cut_and_hurt_nobody() {
         assert!(refused, "{} -> {text}", &request[..request.len().min(60)]);
     }
     let deep = "[".repeat(500_000);
-    let body = face.client.post(face.url("/topics")).header("content-type", "application/json");
+    let body = face
+        .client
+        .post(face.url("/topics"))
+        .header("content-type", "application/json");
     assert_eq!(answer(body.body(deep)).await.0, 400);
     let long = vec![b' '; 2 << 20];
-    let body = face.client.post(face.url("/topics")).header("content-type", "application/json");
+    let body = face
+        .client
+        .post(face.url("/topics"))
+        .header("content-type", "application/json");
     assert_eq!(answer(body.body(long)).await.0, 413);
     assert_eq!(face.get("/healthz").await.0, 200);
     face.stop().await;

@@ -51,13 +51,17 @@ impl Access {
     /// Writing a topic.
     pub(super) fn write(self, topic: &str, ownership: &dyn Ownership) -> Result<(), Denied> {
         if is_internal(topic) {
-            return Err(Denied("Penstock keeps its own state in this topic".to_owned()));
+            return Err(Denied(
+                "Penstock keeps its own state in this topic".to_owned(),
+            ));
         }
         if self.anonymous_admin {
             return Ok(());
         }
         if topic.starts_with(DEAD_LETTER_PREFIX) {
-            return Err(Denied("dead letters are written by Penstock only".to_owned()));
+            return Err(Denied(
+                "dead letters are written by Penstock only".to_owned(),
+            ));
         }
         match ownership.owner(topic) {
             Some(owner) => Err(Denied(format!("only {owner} writes this topic"))),
@@ -106,7 +110,9 @@ mod tests {
     struct Shop;
     impl Ownership for Shop {
         fn owner(&self, topic: &str) -> Option<String> {
-            topic.starts_with("app.").then(|| "connector \"app\"".to_owned())
+            topic
+                .starts_with("app.")
+                .then(|| "connector \"app\"".to_owned())
         }
     }
 

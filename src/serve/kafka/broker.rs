@@ -118,7 +118,10 @@ impl Broker {
 
     /// Host and port that this client is told to connect to.
     pub(super) fn endpoint(&self, caller: &Caller<'_>) -> (String, i32) {
-        let local = (caller.local.ip().to_canonical().to_string(), caller.local.port());
+        let local = (
+            caller.local.ip().to_canonical().to_string(),
+            caller.local.port(),
+        );
         let (host, port) = match &self.config.advertise {
             Some(advertise) => (advertise.host.clone(), advertise.port.unwrap_or(local.1)),
             None => local,

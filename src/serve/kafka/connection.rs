@@ -157,8 +157,10 @@ async fn gone(socket: &BufReader<OwnedReadHalf>) {
         let peeked = async {
             socket.get_ref().readable().await?;
             let mut buffer = tokio::io::ReadBuf::new(&mut byte);
-            std::future::poll_fn(|context| socket.get_ref().as_ref().poll_peek(context, &mut buffer))
-                .await
+            std::future::poll_fn(|context| {
+                socket.get_ref().as_ref().poll_peek(context, &mut buffer)
+            })
+            .await
         };
         matches!(peeked.await, Ok(0) | Err(_))
     };
@@ -180,10 +182,14 @@ async fn write_answers(
                 None => continue,
             },
         };
-        write_parts(&mut socket, frame.into_parts()).await.map_err(FrameError::Io)?;
+        write_parts(&mut socket, frame.into_parts())
+            .await
+            .map_err(FrameError::Io)?;
         drop(records);
     }
     // The client reads to the end of what it was sent.
-    timeout(DRAIN_MAX, tokio::io::AsyncWriteExt::shutdown(&mut socket)).await.ok();
+    timeout(DRAIN_MAX, tokio::io::AsyncWriteExt::shutdown(&mut socket))
+        .await
+        .ok();
     Ok(())
 }

@@ -50,6 +50,7 @@ pub(super) fn of_log(error: &log::Error) -> ErrorCode {
         log::Error::InvalidTopic(_) => ErrorCode::INVALID_CONFIG,
         log::Error::OffsetOutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
         log::Error::TooLarge { .. } => ErrorCode::MESSAGE_TOO_LARGE,
+        log::Error::Malformed { .. } => ErrorCode::CORRUPT_MESSAGE,
         log::Error::OutOfOrderSequence { .. } => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
         log::Error::DuplicateSequence { .. } => ErrorCode::DUPLICATE_SEQUENCE_NUMBER,
         log::Error::InvalidProducerEpoch { .. } => ErrorCode::INVALID_PRODUCER_EPOCH,
@@ -60,7 +61,9 @@ pub(super) fn of_log(error: &log::Error) -> ErrorCode {
         | log::Error::OutcomeUnknown(_)
         | log::Error::Damaged { .. }
         | log::Error::Io { .. } => ErrorCode::KAFKA_STORAGE_ERROR,
-        log::Error::InUse(_) | log::Error::Format { .. } => ErrorCode::UNKNOWN_SERVER_ERROR,
+        log::Error::InUse(_) | log::Error::Format { .. } | log::Error::NewerFormat { .. } => {
+            ErrorCode::UNKNOWN_SERVER_ERROR
+        }
     }
 }
 

@@ -120,8 +120,11 @@ pub(super) async fn write_parts(
 ) -> io::Result<()> {
     let mut parts = std::collections::VecDeque::from(parts);
     while !parts.is_empty() {
-        let slices: Vec<IoSlice<'_>> =
-            parts.iter().take(SLICES_MAX).map(|part| IoSlice::new(part)).collect();
+        let slices: Vec<IoSlice<'_>> = parts
+            .iter()
+            .take(SLICES_MAX)
+            .map(|part| IoSlice::new(part))
+            .collect();
         let written = timeout(WRITE_STALL_MAX, socket.write_vectored(&slices)).await;
         let mut written = written.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         if written == 0 && parts.iter().any(|part| !part.is_empty()) {

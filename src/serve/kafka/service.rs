@@ -29,7 +29,9 @@ pub struct Service {
 
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Service").field("listener", &self.listener).finish_non_exhaustive()
+        f.debug_struct("Service")
+            .field("listener", &self.listener)
+            .finish_non_exhaustive()
     }
 }
 
@@ -68,14 +70,17 @@ impl Service {
                     let connection = connect(stream, peer, Arc::clone(&broker));
                     let (alive, open) = (alive.clone(), open.clone());
                     // Ends with its peer, or with `run`; a panic closes this connection only.
-                    tasks::spawn("kafka connection", tracker.track_future(async move {
-                        open.increment(1.0);
-                        tokio::select! {
-                            () = connection => {}
-                            () = alive.cancelled() => {}
-                        }
-                        open.decrement(1.0);
-                    }));
+                    tasks::spawn(
+                        "kafka connection",
+                        tracker.track_future(async move {
+                            open.increment(1.0);
+                            tokio::select! {
+                                () = connection => {}
+                                () = alive.cancelled() => {}
+                            }
+                            open.decrement(1.0);
+                        }),
+                    );
                 }
                 Err(error) => {
                     tracing::warn!(error = %error, "could not accept a Kafka connection");

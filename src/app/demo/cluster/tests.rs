@@ -19,9 +19,15 @@ async fn the_shop_opens_lives_and_leaves_nothing_behind() {
     let url = cluster.url(migrations::ROLE, &password);
     let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
     let connection = crate::tasks::spawn("test", connection);
-    let row = client.query_one("SELECT count(*) FROM products", &[]).await.unwrap();
+    let row = client
+        .query_one("SELECT count(*) FROM products", &[])
+        .await
+        .unwrap();
     assert_eq!(row.get::<_, i64>(0), 5);
-    let row = client.query_one("SELECT count(*) FROM pg_publication_tables", &[]).await.unwrap();
+    let row = client
+        .query_one("SELECT count(*) FROM pg_publication_tables", &[])
+        .await
+        .unwrap();
     assert_eq!(row.get::<_, i64>(0), 4);
 
     let stop = CancellationToken::new();
@@ -33,7 +39,11 @@ async fn the_shop_opens_lives_and_leaves_nothing_behind() {
         if row.get::<_, i64>(0) > 0 {
             break;
         }
-        assert!(Instant::now() < deadline, "nobody ordered; shop: {:?}", shop.is_finished());
+        assert!(
+            Instant::now() < deadline,
+            "nobody ordered; shop: {:?}",
+            shop.is_finished()
+        );
         tokio::time::sleep(POLL).await;
     }
     stop.cancel();

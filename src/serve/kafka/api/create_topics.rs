@@ -53,12 +53,14 @@ pub(in crate::serve::kafka) async fn handle_create_topics(
         } else {
             create(context, asked, request.validate_only).await
         };
-        topics.push(result.unwrap_or_else(|(error_code, why)| CreatableTopicResult {
-            name,
-            error_code,
-            error_message: Some(why),
-            ..CreatableTopicResult::default()
-        }));
+        topics.push(
+            result.unwrap_or_else(|(error_code, why)| CreatableTopicResult {
+                name,
+                error_code,
+                error_message: Some(why),
+                ..CreatableTopicResult::default()
+            }),
+        );
     }
     CreateTopicsResponse {
         topics,
@@ -76,7 +78,9 @@ async fn create(
         return Ok(respond(&plan, None));
     }
     let broker = context.broker;
-    let made = broker.create_topic(&plan.name, plan.partitions, plan.config.clone()).await?;
+    let made = broker
+        .create_topic(&plan.name, plan.partitions, plan.config.clone())
+        .await?;
     Ok(respond(&plan, Some(&made)))
 }
 
@@ -86,14 +90,20 @@ fn plan(context: Context<'_>, asked: CreatableTopic) -> Result<Plan, Refused> {
     let internal = "Penstock keeps its own state in this topic".to_owned();
     Access::create(name.as_str()).map_err(|code| (code, internal))?;
     if context.broker.log.topic(name.as_str()).is_some() {
-        return Err((ErrorCode::TOPIC_ALREADY_EXISTS, format!("topic \"{name}\" exists")));
+        return Err((
+            ErrorCode::TOPIC_ALREADY_EXISTS,
+            format!("topic \"{name}\" exists"),
+        ));
     }
     if !asked.assignments.is_empty() {
         let why = "there is one node; leave the assignment of replicas out".to_owned();
         return Err((ErrorCode::INVALID_REPLICA_ASSIGNMENT, why));
     }
     if !matches!(asked.replication_factor, -1 | 1) {
-        let why = format!("there is one node; {} replicas cannot be", asked.replication_factor);
+        let why = format!(
+            "there is one node; {} replicas cannot be",
+            asked.replication_factor
+        );
         return Err((ErrorCode::INVALID_REPLICATION_FACTOR, why));
     }
     let partitions = match asked.num_partitions {
@@ -123,7 +133,9 @@ fn plan(context: Context<'_>, asked: CreatableTopic) -> Result<Plan, Refused> {
 }
 
 fn respond(plan: &Plan, made: Option<&Arc<Topic>>) -> CreatableTopicResult {
-    let effective = settings(&plan.config).into_iter().zip(settings(&plan.defaults));
+    let effective = settings(&plan.config)
+        .into_iter()
+        .zip(settings(&plan.defaults));
     let configs = effective.map(|(own, default)| CreatableTopicConfigs {
         name: own.name.to_owned(),
         config_source: if own.value == default.value {

@@ -3,9 +3,7 @@
 use super::super::dispatch::Context;
 use super::super::error::of_group;
 use crate::group::GroupId;
-use crate::kafka::{
-    DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse, ErrorCode,
-};
+use crate::kafka::{DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse, ErrorCode};
 
 pub(in crate::serve::kafka) async fn handle_delete_groups(
     context: Context<'_>,

@@ -15,10 +15,13 @@ pub(in crate::serve::kafka) async fn handle_delete_topics(
     context: Context<'_>,
     request: DeleteTopicsRequest,
 ) -> DeleteTopicsResponse {
-    let by_name = request.topic_names.into_iter().map(|name| DeleteTopicState {
-        name: Some(name),
-        topic_id: Uuid::nil(),
-    });
+    let by_name = request
+        .topic_names
+        .into_iter()
+        .map(|name| DeleteTopicState {
+            name: Some(name),
+            topic_id: Uuid::nil(),
+        });
     let mut responses = Vec::new();
     for asked in request.topics.into_iter().chain(by_name) {
         let deleted = delete(context, &asked).await;
@@ -39,10 +42,7 @@ pub(in crate::serve::kafka) async fn handle_delete_topics(
     }
 }
 
-async fn delete(
-    context: Context<'_>,
-    asked: &DeleteTopicState,
-) -> Result<(), (ErrorCode, String)> {
+async fn delete(context: Context<'_>, asked: &DeleteTopicState) -> Result<(), (ErrorCode, String)> {
     let broker = context.broker;
     let not_allowed = |code| {
         let why = "only administrators delete topics (PENSTOCK_KAFKA_ANONYMOUS=admin)";
@@ -53,11 +53,20 @@ async fn delete(
         broker.access.delete(name).map_err(not_allowed)?;
     }
     let (found, unknown) = match &asked.name {
-        Some(name) => (broker.log.topic(name), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
-        None => (broker.log.topic_by_id(asked.topic_id), ErrorCode::UNKNOWN_TOPIC_ID),
+        Some(name) => (
+            broker.log.topic(name),
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        ),
+        None => (
+            broker.log.topic_by_id(asked.topic_id),
+            ErrorCode::UNKNOWN_TOPIC_ID,
+        ),
     };
     let topic = found.ok_or_else(|| (unknown, "there is no such topic".to_owned()))?;
-    broker.access.delete(topic.name.as_str()).map_err(not_allowed)?;
+    broker
+        .access
+        .delete(topic.name.as_str())
+        .map_err(not_allowed)?;
     let deleted = broker.log.delete_topic(&topic.name).await;
     deleted.map_err(|error| (of_log(&error), chain(&error)))?;
     tracing::info!(topic = %topic.name, peer = %context.caller.peer, "deleted a topic");

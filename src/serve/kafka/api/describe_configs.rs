@@ -6,9 +6,7 @@
 
 use super::super::broker::{Broker, NODE_ID};
 use super::super::dispatch::Context;
-use super::topic_settings::{
-    Setting, TYPE_BOOLEAN, TYPE_INT, TYPE_LONG, TYPE_STRING, settings,
-};
+use super::topic_settings::{Setting, TYPE_BOOLEAN, TYPE_INT, TYPE_LONG, TYPE_STRING, settings};
 use crate::group::limits::{
     INITIAL_REBALANCE_DELAY_MS, OFFSETS_RETENTION_MS, SESSION_TIMEOUT_MS_MAX,
     SESSION_TIMEOUT_MS_MIN,
@@ -33,7 +31,9 @@ pub(in crate::serve::kafka) fn handle_describe_configs(
 ) -> DescribeConfigsResponse {
     let resources = request.resources.into_iter();
     DescribeConfigsResponse {
-        results: resources.map(|resource| describe(context, resource)).collect(),
+        results: resources
+            .map(|resource| describe(context, resource))
+            .collect(),
         ..DescribeConfigsResponse::default()
     }
 }
@@ -99,26 +99,52 @@ fn broker(broker: &Broker, name: &str) -> Found {
     let long = |name, value: i64| setting(name, value.to_string(), TYPE_LONG);
     let text = |name, value: &str| setting(name, value.to_owned(), TYPE_STRING);
     let mut all = vec![
-        flag("auto.create.topics.enable", broker.config.auto_create_topics),
+        flag(
+            "auto.create.topics.enable",
+            broker.config.auto_create_topics,
+        ),
         text("compression.type", "producer"),
         int("default.replication.factor", 1),
         flag("delete.topic.enable", broker.config.anonymous_admin),
-        long("group.initial.rebalance.delay.ms", INITIAL_REBALANCE_DELAY_MS),
-        int("group.max.session.timeout.ms", i64::from(SESSION_TIMEOUT_MS_MAX)),
-        int("group.min.session.timeout.ms", i64::from(SESSION_TIMEOUT_MS_MIN)),
+        long(
+            "group.initial.rebalance.delay.ms",
+            INITIAL_REBALANCE_DELAY_MS,
+        ),
+        int(
+            "group.max.session.timeout.ms",
+            i64::from(SESSION_TIMEOUT_MS_MAX),
+        ),
+        int(
+            "group.min.session.timeout.ms",
+            i64::from(SESSION_TIMEOUT_MS_MIN),
+        ),
         text("log.message.timestamp.type", "CreateTime"),
         int("node.id", i64::from(NODE_ID)),
-        int("num.partitions", i64::from(broker.config.default_partitions)),
+        int(
+            "num.partitions",
+            i64::from(broker.config.default_partitions),
+        ),
         long("offsets.retention.minutes", OFFSETS_RETENTION_MS / 60_000),
     ];
     if let Ok(name) = TopicName::parse(NO_TOPIC) {
         let defaults = broker.log.default_topic_config(&name);
         all.push(int("log.segment.bytes", i64::from(defaults.segment_bytes)));
-        all.push(int("message.max.bytes", i64::from(defaults.max_message_bytes)));
-        all.push(long("log.retention.ms", defaults.retention_ms.unwrap_or(-1)));
-        all.push(long("log.retention.bytes", defaults.retention_bytes.unwrap_or(-1)));
+        all.push(int(
+            "message.max.bytes",
+            i64::from(defaults.max_message_bytes),
+        ));
+        all.push(long(
+            "log.retention.ms",
+            defaults.retention_ms.unwrap_or(-1),
+        ));
+        all.push(long(
+            "log.retention.bytes",
+            defaults.retention_bytes.unwrap_or(-1),
+        ));
     }
-    let shown = all.into_iter().map(|setting| show(setting, SOURCE_STATIC, true));
+    let shown = all
+        .into_iter()
+        .map(|setting| show(setting, SOURCE_STATIC, true));
     Ok(shown.collect())
 }
 

@@ -15,12 +15,14 @@ pub(in crate::serve::kafka) fn handle_describe_groups(
     context: Context<'_>,
     request: DescribeGroupsRequest,
 ) -> DescribeGroupsResponse {
-    let described = request.groups.into_iter().map(|group| {
-        match context.broker.groups.describe(&group) {
-            Some(description) => describe(description),
-            None => missing(group, context.caller.version),
-        }
-    });
+    let described =
+        request
+            .groups
+            .into_iter()
+            .map(|group| match context.broker.groups.describe(&group) {
+                Some(description) => describe(description),
+                None => missing(group, context.caller.version),
+            });
     DescribeGroupsResponse {
         groups: described.collect(),
         ..DescribeGroupsResponse::default()
@@ -28,14 +30,17 @@ pub(in crate::serve::kafka) fn handle_describe_groups(
 }
 
 fn describe(description: Description) -> DescribedGroup {
-    let members = description.members.into_iter().map(|member| DescribedGroupMember {
-        member_id: member.member,
-        group_instance_id: member.instance,
-        client_id: member.client_id,
-        client_host: member.client_host,
-        member_metadata: member.metadata,
-        member_assignment: member.assignment,
-    });
+    let members = description
+        .members
+        .into_iter()
+        .map(|member| DescribedGroupMember {
+            member_id: member.member,
+            group_instance_id: member.instance,
+            client_id: member.client_id,
+            client_host: member.client_host,
+            member_metadata: member.metadata,
+            member_assignment: member.assignment,
+        });
     DescribedGroup {
         group_id: description.group,
         group_state: description.phase.as_str().to_owned(),

@@ -54,8 +54,12 @@ pub(in crate::serve::kafka) async fn handle_fetch(
         broker: context.broker,
         wants_aborted: request.isolation_level != 0,
         by_id: context.caller.version >= 13,
-        bytes_max: usize::try_from(request.max_bytes).unwrap_or(0).min(BYTES_MAX),
-        bytes_min: usize::try_from(request.min_bytes).unwrap_or(0).min(BYTES_MAX),
+        bytes_max: usize::try_from(request.max_bytes)
+            .unwrap_or(0)
+            .min(BYTES_MAX),
+        bytes_min: usize::try_from(request.min_bytes)
+            .unwrap_or(0)
+            .min(BYTES_MAX),
     };
     let wait_ms = request.max_wait_ms.clamp(0, WAIT_MS_MAX).unsigned_abs();
     let deadline = Instant::now() + Duration::from_millis(u64::from(wait_ms));
@@ -229,7 +233,9 @@ impl Fetch<'_> {
                 data.records = Some(records);
             }
         }
-        taken.waiting.push((Arc::clone(partition), Offset(data.high_watermark)));
+        taken
+            .waiting
+            .push((Arc::clone(partition), Offset(data.high_watermark)));
         Ok(data)
     }
 

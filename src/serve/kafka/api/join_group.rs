@@ -36,7 +36,12 @@ pub(in crate::serve::kafka) async fn handle_join_group(
 async fn join(context: Context<'_>, request: JoinGroupRequest) -> Result<Joined, Error> {
     let group = GroupId::parse(&request.group_id)?;
     let version = context.caller.version;
-    let client_id: String = context.caller.client_id.chars().take(CLIENT_ID_CHARS_MAX).collect();
+    let client_id: String = context
+        .caller
+        .client_id
+        .chars()
+        .take(CLIENT_ID_CHARS_MAX)
+        .collect();
     let name = request.group_instance_id.as_deref().unwrap_or(&client_id);
     let fresh_id = format!("{name}-{}", Uuid::new_v4());
     let rebalance_ms = match request.rebalance_timeout_ms {
@@ -61,11 +66,14 @@ async fn join(context: Context<'_>, request: JoinGroupRequest) -> Result<Joined,
 }
 
 fn answer(joined: Joined) -> JoinGroupResponse {
-    let members = joined.members.into_iter().map(|member| JoinGroupResponseMember {
-        member_id: member.member,
-        group_instance_id: member.instance,
-        metadata: member.metadata,
-    });
+    let members = joined
+        .members
+        .into_iter()
+        .map(|member| JoinGroupResponseMember {
+            member_id: member.member,
+            group_instance_id: member.instance,
+            metadata: member.metadata,
+        });
     JoinGroupResponse {
         error_code: ErrorCode::NONE,
         generation_id: joined.generation,

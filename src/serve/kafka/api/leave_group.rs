@@ -50,11 +50,14 @@ pub(in crate::serve::kafka) fn handle_leave_group(
             ..LeaveGroupResponse::default()
         };
     }
-    let members = identities.into_iter().zip(codes).map(|(identity, error_code)| MemberResponse {
-        member_id: identity.member_id,
-        group_instance_id: identity.group_instance_id,
-        error_code,
-    });
+    let members = identities
+        .into_iter()
+        .zip(codes)
+        .map(|(identity, error_code)| MemberResponse {
+            member_id: identity.member_id,
+            group_instance_id: identity.group_instance_id,
+            error_code,
+        });
     LeaveGroupResponse {
         members: members.collect(),
         ..LeaveGroupResponse::default()

@@ -12,7 +12,10 @@ pub(in crate::serve::kafka) fn handle_list_groups(
     request: ListGroupsRequest,
 ) -> ListGroupsResponse {
     let passes = |filter: &[String], value: &str| {
-        filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(value))
+        filter.is_empty()
+            || filter
+                .iter()
+                .any(|wanted| wanted.eq_ignore_ascii_case(value))
     };
     let listed = context.broker.groups.list().into_iter();
     let listed = listed.filter(|group| {

@@ -92,10 +92,7 @@ async fn first_at(
 
 /// The record with the largest timestamp: the largest time that still finds one. Whether a record
 /// at or after a time exists only changes once, so halving the range finds it in 63 steps.
-async fn latest_by_time(
-    log: &Log,
-    partition: &Arc<Partition>,
-) -> Result<(i64, i64), log::Error> {
+async fn latest_by_time(log: &Log, partition: &Arc<Partition>) -> Result<(i64, i64), log::Error> {
     let mut best = first_at(log, partition, 0).await?;
     let mut above = i64::MAX;
     while best.0 >= 0 && best.1.saturating_add(1) < above {

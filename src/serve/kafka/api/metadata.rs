@@ -75,7 +75,11 @@ async fn one(
         return failed(Some(text), Uuid::nil(), ErrorCode::INVALID_TOPIC_EXCEPTION);
     };
     if !may_create || Access::create(&text).is_err() {
-        return failed(Some(text), Uuid::nil(), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        return failed(
+            Some(text),
+            Uuid::nil(),
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        );
     }
     let settings = broker.log.default_topic_config(&name);
     let partitions = broker.config.default_partitions;
@@ -94,15 +98,18 @@ async fn one(
 }
 
 fn describe(topic: &Topic) -> MetadataResponseTopic {
-    let partitions = topic.partitions().iter().map(|partition| MetadataResponsePartition {
-        error_code: ErrorCode::NONE,
-        partition_index: partition.id.0,
-        leader_id: NODE_ID,
-        leader_epoch: LEADER_EPOCH,
-        replica_nodes: vec![NODE_ID],
-        isr_nodes: vec![NODE_ID],
-        offline_replicas: Vec::new(),
-    });
+    let partitions = topic
+        .partitions()
+        .iter()
+        .map(|partition| MetadataResponsePartition {
+            error_code: ErrorCode::NONE,
+            partition_index: partition.id.0,
+            leader_id: NODE_ID,
+            leader_epoch: LEADER_EPOCH,
+            replica_nodes: vec![NODE_ID],
+            isr_nodes: vec![NODE_ID],
+            offline_replicas: Vec::new(),
+        });
     MetadataResponseTopic {
         name: Some(topic.name.to_string()),
         topic_id: topic.id,

@@ -23,7 +23,9 @@ pub(in crate::serve::kafka) fn handle_offset_fetch(
     if context.caller.version >= 8 {
         let groups = request.groups.into_iter();
         return OffsetFetchResponse {
-            groups: groups.map(|group| fetch(context, group.group_id, group.topics)).collect(),
+            groups: groups
+                .map(|group| fetch(context, group.group_id, group.topics))
+                .collect(),
             ..OffsetFetchResponse::default()
         };
     }
@@ -82,10 +84,15 @@ fn all(context: Context<'_>, group: &str) -> Vec<OffsetFetchResponseTopic> {
     let mut topics = BTreeMap::<String, Vec<OffsetFetchResponsePartition>>::new();
     for fetched in context.broker.groups.fetch_all(group) {
         let partition = respond(fetched.partition.0, Some(fetched.committed));
-        topics.entry(fetched.topic.to_string()).or_default().push(partition);
+        topics
+            .entry(fetched.topic.to_string())
+            .or_default()
+            .push(partition);
     }
     let topics = topics.into_iter();
-    topics.map(|(name, partitions)| OffsetFetchResponseTopic { name, partitions }).collect()
+    topics
+        .map(|(name, partitions)| OffsetFetchResponseTopic { name, partitions })
+        .collect()
 }
 
 fn respond(partition_index: i32, committed: Option<Committed>) -> OffsetFetchResponsePartition {
@@ -111,10 +118,13 @@ fn failed(
     error_code: ErrorCode,
 ) -> Vec<OffsetFetchResponseTopic> {
     let failed = topics.into_iter().map(|asked| {
-        let partitions = asked.partition_indexes.iter().map(|index| OffsetFetchResponsePartition {
-            error_code,
-            ..respond(*index, None)
-        });
+        let partitions = asked
+            .partition_indexes
+            .iter()
+            .map(|index| OffsetFetchResponsePartition {
+                error_code,
+                ..respond(*index, None)
+            });
         OffsetFetchResponseTopic {
             partitions: partitions.collect(),
             name: asked.name,

@@ -25,9 +25,7 @@ use crate::kafka::{
     RecordSet, TopicProduceResponse,
 };
 use crate::log::{self, Append, Origin, Partition, PartitionBatch, Ticket, Topic, Written};
-use crate::record::{
-    BatchHeader, Codec, Limits, set_max_timestamp, verify_produced,
-};
+use crate::record::{BatchHeader, Codec, Limits, set_max_timestamp, verify_produced};
 use crate::topic::PartitionId;
 
 /// Kafka 4's `log.message.timestamp.after.max.ms`.
@@ -166,11 +164,7 @@ async fn check(
     })
 }
 
-fn check_now(
-    records: &[u8],
-    limits: &Limits,
-    now_ms: i64,
-) -> Result<Vec<u8>, (ErrorCode, String)> {
+fn check_now(records: &[u8], limits: &Limits, now_ms: i64) -> Result<Vec<u8>, (ErrorCode, String)> {
     let verified = verify_produced(records, limits);
     let headers = verified.map_err(|error| (of_record(&error), chain(&error)))?;
     let mut bytes = records.to_vec();
@@ -232,10 +226,7 @@ fn written(
     })
 }
 
-fn respond(
-    index: i32,
-    outcome: Result<Written, (ErrorCode, String)>,
-) -> PartitionProduceResponse {
+fn respond(index: i32, outcome: Result<Written, (ErrorCode, String)>) -> PartitionProduceResponse {
     match outcome {
         Ok(written) => PartitionProduceResponse {
             index,

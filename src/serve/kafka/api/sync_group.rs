@@ -28,7 +28,10 @@ pub(in crate::serve::kafka) async fn handle_sync_group(
 
 async fn sync(context: Context<'_>, request: SyncGroupRequest) -> Result<Synced, Error> {
     let group = GroupId::parse(&request.group_id)?;
-    let assignments = request.assignments.into_iter().map(|a| (a.member_id, a.assignment));
+    let assignments = request
+        .assignments
+        .into_iter()
+        .map(|a| (a.member_id, a.assignment));
     let sync = Sync {
         member: request.member_id,
         generation: request.generation_id,

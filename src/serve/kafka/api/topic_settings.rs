@@ -34,10 +34,22 @@ pub(super) fn settings(config: &TopicConfig) -> Vec<Setting> {
     vec![
         setting("cleanup.policy", cleanup.to_owned(), TYPE_LIST),
         setting("compression.type", "producer".to_owned(), TYPE_STRING),
-        setting("max.message.bytes", config.max_message_bytes.to_string(), TYPE_INT),
-        setting("message.timestamp.type", "CreateTime".to_owned(), TYPE_STRING),
+        setting(
+            "max.message.bytes",
+            config.max_message_bytes.to_string(),
+            TYPE_INT,
+        ),
+        setting(
+            "message.timestamp.type",
+            "CreateTime".to_owned(),
+            TYPE_STRING,
+        ),
         setting("min.insync.replicas", "1".to_owned(), TYPE_INT),
-        setting("retention.bytes", or_none(config.retention_bytes), TYPE_LONG),
+        setting(
+            "retention.bytes",
+            or_none(config.retention_bytes),
+            TYPE_LONG,
+        ),
         setting("retention.ms", or_none(config.retention_ms), TYPE_LONG),
         setting("segment.bytes", config.segment_bytes.to_string(), TYPE_INT),
     ]
@@ -55,11 +67,17 @@ pub(super) fn set(config: &mut TopicConfig, name: &str, value: &str) -> Result<(
             config.cleanup = match value {
                 "delete" => Cleanup::Delete,
                 "compact" => Cleanup::Compact,
-                _ => return Err(format!("{name} is \"delete\" or \"compact\", not \"{value}\"")),
+                _ => {
+                    return Err(format!(
+                        "{name} is \"delete\" or \"compact\", not \"{value}\""
+                    ));
+                }
             };
         }
         _ => {
-            let known = settings(config).into_iter().find(|setting| setting.name == name);
+            let known = settings(config)
+                .into_iter()
+                .find(|setting| setting.name == name);
             match known {
                 Some(setting) if setting.value == value => {}
                 Some(setting) => {
@@ -128,7 +146,10 @@ mod tests {
         assert_eq!(config.retention_ms, None);
         assert_eq!(config.retention_bytes, Some(1000));
         assert_eq!(config.cleanup, Cleanup::Compact);
-        assert_eq!((config.segment_bytes, config.max_message_bytes), (1 << 20, 1000));
+        assert_eq!(
+            (config.segment_bytes, config.max_message_bytes),
+            (1 << 20, 1000)
+        );
     }
 
     #[test]
