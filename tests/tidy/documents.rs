@@ -72,7 +72,7 @@ fn every_variable_that_is_named_exists() {
     // Variables that scripts set for themselves.
     let scripts = files.iter().filter(|file| file.path.ends_with(".sh"));
     let own: Vec<String> = scripts
-        .flat_map(|file| words(&file.text, "PENSTOCK_").map(|word| (file, word)))
+        .flat_map(|file| words(&file.text, "PENSTOCK_").map(move |word| (file, word)))
         .filter(|(file, word)| file.text.contains(&format!("{word}=$")))
         .map(|(_, word)| word.to_owned())
         .collect();
