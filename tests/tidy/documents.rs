@@ -161,7 +161,11 @@ fn nothing_is_praised() {
 
 /// Claims of a line outside of backquotes and quotes.
 fn claims(line: &str) -> impl Iterator<Item = &'static str> {
-    let prose: String = line.split(['`', '"']).step_by(2).collect::<Vec<_>>().join(" ");
+    let prose: String = line
+        .split(['`', '"'])
+        .step_by(2)
+        .collect::<Vec<_>>()
+        .join(" ");
     let prose = prose.to_ascii_lowercase();
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let words: Vec<String> = prose.split(|c| !is_part(c)).map(str::to_owned).collect();
