@@ -10,6 +10,8 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 ARGS ?=
 # RELEASE=1 builds with optimizations, which takes minutes.
 RELEASE ?=
+# What `make bench` runs; the names of the scripts in benches/.
+BENCH ?= cdc kafka memory
 PROFILE := $(if $(RELEASE),--release,)
 
 .PHONY: help demo test check ci prove bench
@@ -42,7 +44,6 @@ prove: ## Run the long checks: hundreds of kills, power cuts, soak
 	@scripts/install test
 	@PENSTOCK_PROVE=1 cargo test $(PROFILE) --test it prove:: -- --nocapture --test-threads=1
 
-bench: ## Measure on this machine and print a line for each number
+bench: ## Measure against peers on this machine (BENCH="cdc kafka memory")
 	@scripts/install test
-	@cargo build --release
-	@benches/run $(ARGS)
+	@for name in $(BENCH); do benches/$$name.sh $(ARGS); done

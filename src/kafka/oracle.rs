@@ -32,8 +32,10 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use super::api::ApiKey;
+use super::reader::Reader;
 use super::sample::{Sample, Source};
-use super::wire::{Reader, Wire, Writer};
+use super::wire::Wire;
+use super::writer::Writer;
 
 /// Encodes samples, has the oracle read and write them again, and wants the same bytes; then reads
 /// those bytes and wants the same value. So both directions agree on both sides.

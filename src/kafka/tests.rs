@@ -308,7 +308,7 @@ fn damaged(mut frame: Vec<u8>, damage: &[(u16, u8)], cut: u16) -> Bytes {
         let at = usize::from(*at) % frame.len();
         frame[at] = *byte;
     }
-    if cut % 2 == 0 {
+    if cut.is_multiple_of(2) {
         frame.truncate(usize::from(cut) % (frame.len() + 1));
     }
     Bytes::from(frame)

@@ -1,15 +1,11 @@
-//! Batches byte by byte, as round trips, damaged, and against kafka-protocol.
+//! Batches byte by byte, as round trips, and damaged.
 
-use bytes::{Bytes, BytesMut};
-use kafka_protocol::indexmap::IndexMap;
-use kafka_protocol::protocol::StrBytes;
-use kafka_protocol::records as theirs;
 use proptest::prelude::*;
 
 use super::*;
 use crate::error::{Explain, RECORD_CHECKSUM, RECORD_MALFORMED};
 
-const LIMITS: Limits = Limits {
+pub(super) const LIMITS: Limits = Limits {
     batches_max: 1,
     batch_bytes_max: 1 << 20,
     decompressed_bytes_max: 1 << 20,
@@ -17,14 +13,14 @@ const LIMITS: Limits = Limits {
 
 /// A record as tests make it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Made {
-    timestamp: i64,
-    key: Option<Vec<u8>>,
-    value: Option<Vec<u8>>,
-    headers: Vec<(String, Option<Vec<u8>>)>,
+pub(super) struct Made {
+    pub(super) timestamp: i64,
+    pub(super) key: Option<Vec<u8>>,
+    pub(super) value: Option<Vec<u8>>,
+    pub(super) headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
-fn made() -> impl Strategy<Value = Made> {
+pub(super) fn made() -> impl Strategy<Value = Made> {
     let bytes = || prop::option::of(prop::collection::vec(any::<u8>(), 0..100));
     (
         prop_oneof![0_i64..2_000_000_000_000, any::<i64>()],
@@ -59,7 +55,7 @@ fn append(builder: &mut BatchBuilder, made: &Made) {
         .unwrap();
 }
 
-fn built(made: &[Made], codec: Codec) -> Vec<u8> {
+pub(super) fn built(made: &[Made], codec: Codec) -> Vec<u8> {
     let mut builder = BatchBuilder::new().codec(codec);
     for one in made {
         append(&mut builder, one);
@@ -67,7 +63,7 @@ fn built(made: &[Made], codec: Codec) -> Vec<u8> {
     builder.finish().unwrap()
 }
 
-fn read(batch: &[u8]) -> Vec<Made> {
+pub(super) fn read(batch: &[u8]) -> Vec<Made> {
     let records = Records::decode(batch, 1 << 20).unwrap();
     let owned = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
     let mut all = Vec::new();
@@ -469,67 +465,6 @@ fn a_copied_record_keeps_its_headers_and_gets_more() {
     assert_eq!(copied, [expected]);
 }
 
-fn their_codec(codec: theirs::Compression) -> Codec {
-    match codec {
-        theirs::Compression::None => Codec::None,
-        theirs::Compression::Gzip => Codec::Gzip,
-        theirs::Compression::Snappy => Codec::Snappy,
-        theirs::Compression::Lz4 => Codec::Lz4,
-        theirs::Compression::Zstd => Codec::Zstd,
-    }
-}
-
-/// Their record as one of ours; they keep one header of each key.
-fn of_theirs(record: &theirs::Record) -> Made {
-    let owned = |bytes: &Option<Bytes>| bytes.as_ref().map(|bytes| bytes.to_vec());
-    let headers = record
-        .headers
-        .iter()
-        .map(|(key, value)| (key.to_string(), owned(value)))
-        .collect();
-    Made {
-        timestamp: record.timestamp,
-        key: owned(&record.key),
-        value: owned(&record.value),
-        headers,
-    }
-}
-
-fn to_theirs((offset, made): (usize, &Made)) -> theirs::Record {
-    let offset = i64::try_from(offset).unwrap();
-    let owned = |bytes: &Option<Vec<u8>>| bytes.clone().map(Bytes::from);
-    let headers: IndexMap<StrBytes, Option<Bytes>> = made
-        .headers
-        .iter()
-        .map(|(key, value)| (StrBytes::from_string(key.clone()), owned(value)))
-        .collect();
-    theirs::Record {
-        transactional: false,
-        control: false,
-        delete_horizon: false,
-        partition_leader_epoch: -1,
-        producer_id: 77,
-        producer_epoch: 2,
-        timestamp_type: theirs::TimestampType::Creation,
-        offset,
-        sequence: i32::try_from(offset).unwrap(),
-        timestamp: made.timestamp,
-        key: owned(&made.key),
-        value: owned(&made.value),
-        headers,
-    }
-}
-
-fn one_header_of_a_key(mut made: Vec<Made>) -> Vec<Made> {
-    for one in &mut made {
-        one.headers.sort();
-        one.headers.dedup_by(|a, b| a.0 == b.0);
-        // They take deltas without wrapping.
-        one.timestamp = one.timestamp.rem_euclid(2_000_000_000_000);
-    }
-    made
-}
-
 proptest! {
     #[test]
     fn batches_round_trip(records in prop::collection::vec(made(), 1..20)) {
@@ -537,51 +472,6 @@ proptest! {
             let batch = built(&records, codec);
             let headers = verify_produced(&batch, &LIMITS).unwrap();
             prop_assert_eq!(headers[0], verify(&batch).unwrap());
-            prop_assert_eq!(&read(&batch), &records);
-        }
-    }
-
-    #[test]
-    fn kafka_protocol_reads_what_we_build(records in prop::collection::vec(made(), 1..20)) {
-        let records = one_header_of_a_key(records);
-        for codec in Codec::ALL {
-            let mut batch = Bytes::from(built(&records, codec));
-            let unpack = |bytes: &mut Bytes, codec| {
-                Ok(Bytes::from(their_codec(codec).decompress(bytes, 1 << 20)?.into_owned()))
-            };
-            let read = theirs::RecordBatchDecoder::decode_with_custom_compression(
-                &mut batch, Some(unpack)).unwrap();
-            prop_assert!(batch.is_empty());
-            prop_assert_eq!(their_codec(read.compression), codec);
-            let read: Vec<Made> = read.records.iter().map(of_theirs).collect();
-            prop_assert_eq!(&read, &records);
-        }
-    }
-
-    #[test]
-    fn we_read_what_kafka_protocol_builds(records in prop::collection::vec(made(), 1..20)) {
-        let records = one_header_of_a_key(records);
-        let given: Vec<theirs::Record> = records.iter().enumerate().map(to_theirs).collect();
-        for compression in [
-            theirs::Compression::None,
-            theirs::Compression::Gzip,
-            theirs::Compression::Snappy,
-            theirs::Compression::Lz4,
-            theirs::Compression::Zstd,
-        ] {
-            let pack = |plain: &mut BytesMut, out: &mut BytesMut, codec| {
-                let mut packed = Vec::new();
-                their_codec(codec).compress(plain, &mut packed)?;
-                out.extend_from_slice(&packed);
-                Ok(())
-            };
-            let mut batch = BytesMut::new();
-            let options = theirs::RecordEncodeOptions { version: 2, compression };
-            theirs::RecordBatchEncoder::encode_with_custom_compression(
-                &mut batch, &given, &options, Some(pack)).unwrap();
-            let header = verify_produced(&batch, &LIMITS).unwrap()[0];
-            prop_assert_eq!(header.codec().unwrap(), their_codec(compression));
-            prop_assert_eq!((header.producer_id, header.base_sequence), (77, 0));
             prop_assert_eq!(&read(&batch), &records);
         }
     }

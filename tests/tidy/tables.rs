@@ -1,8 +1,10 @@
-//! The tables of README.md that are generated from the code: settings, connector keys, metrics.
+//! The tables of README.md that are generated from the code: settings, connector keys, Kafka APIs,
+//! metrics.
 //!
 //! Each stands between `<!-- NAME -->` and `<!-- end of NAME -->`. `UPDATE=1` writes them.
 
 use penstock::config::{Built, KEYS, Key, Shape, debezium};
+use penstock::kafka::ApiKey;
 use penstock::metrics::names;
 
 use crate::tree;
@@ -27,13 +29,24 @@ fn check(name: &str, wanted: &str) {
 }
 
 #[test]
-fn the_readme_lists_settings_connector_keys_and_metrics() {
-    // Blocks of README.md are written one after the other.
+fn the_readme_lists_what_the_code_has() {
+    // The blocks are written one after the other, so this is one test.
+    check("settings", &settings());
+    let keys: Vec<String> = debezium::USED
+        .iter()
+        .map(|key| format!("`{key}`"))
+        .collect();
+    check("connector keys", &format!("{}\n", keys.join(" ")));
+    check("kafka apis", &apis());
+    check("metrics", &metrics());
+}
+
+fn settings() -> String {
     let mut table = "| key | variable | default | meaning |\n|---|---|---|---|\n".to_owned();
     for key in KEYS {
-        let default = match (key.default, key.shape) {
-            ("", _) => "-".to_owned(),
-            (default, _) => format!("`{default}`"),
+        let default = match key.default {
+            "" => "-".to_owned(),
+            default => format!("`{default}`"),
         };
         let variable = match key.shape {
             Shape::Block => "-".to_owned(),
@@ -45,35 +58,38 @@ fn the_readme_lists_settings_connector_keys_and_metrics() {
             Built::Ignored(_) => " *Not built: accepted with a warning.*",
             Built::Refused(_) => " *Not built: refused.*",
         };
-        let line = format!(
+        let row = format!(
             "| `{}` | {variable} | {default} | {}{state} |\n",
             key.name, key.doc
         );
-        table.push_str(&line);
+        table.push_str(&row);
     }
-    check("settings", &table);
-    let mut keys = String::new();
-    for key in debezium::USED {
-        keys.push_str(&format!("`{key}` "));
+    table
+}
+
+fn apis() -> String {
+    let mut table = "| API | key | versions |\n|---|---|---|\n".to_owned();
+    for api in ApiKey::ALL {
+        let (least, most) = (*api.versions().start(), api.version_max());
+        let row = format!(
+            "| {} | {} | {least} to {most} |\n",
+            api.name(),
+            api.number()
+        );
+        table.push_str(&row);
     }
-    check("connector keys", &format!("{}\n", keys.trim_end()));
+    table
+}
+
+fn metrics() -> String {
     let mut table = "| metric | kind | labels | meaning |\n|---|---|---|---|\n".to_owned();
     for metric in recorded() {
-        let labels: Vec<String> = metric
-            .labels
-            .iter()
-            .map(|label| format!("`{label}`"))
-            .collect();
+        let labels: Vec<String> = metric.labels.iter().map(|l| format!("`{l}`")).collect();
         let form = format!("{:?}", metric.form).to_lowercase();
-        let line = format!(
-            "| `{}` | {form} | {} | {} |\n",
-            metric.name,
-            labels.join(" "),
-            metric.help
-        );
-        table.push_str(&line);
+        let (name, labels, help) = (metric.name, labels.join(" "), metric.help);
+        table.push_str(&format!("| `{name}` | {form} | {labels} | {help} |\n"));
     }
-    check("metrics", &table);
+    table
 }
 
 /// The metrics whose constant some code outside of the table uses.

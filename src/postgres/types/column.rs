@@ -70,7 +70,8 @@ pub fn column_codec(
 
 impl ColumnCodec {
     /// Decodes the text of a value that is not null. Null may come out of it where Debezium has no
-    /// other value either: a precise decimal that is NaN or infinite, an empty `varbit(1)`.
+    /// other value either: a precise decimal that is NaN or infinite, an empty `varbit(1)`, a
+    /// timestamp that 64 bits of nanoseconds do not hold.
     pub fn decode<'a>(&self, text: &'a [u8]) -> Result<Value<'a>, Error> {
         self.decoder.decode(text).map_err(|reason| Error {
             column: self.name.to_string(),

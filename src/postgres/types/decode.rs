@@ -34,6 +34,7 @@ pub(super) enum Decoder {
     Float32,
     Float64,
     Text,
+    Uuid,
     /// A label of an enumerated type.
     Label,
     Bytes(BinaryMode),
@@ -81,7 +82,7 @@ impl Decoder {
         match self {
             Decoder::Int32 => number(text).map(Value::Int32),
             Decoder::Int64 => number(text).map(Value::Int64),
-            Decoder::Text | Decoder::Label => utf8(text).map(Value::str),
+            Decoder::Text | Decoder::Uuid | Decoder::Label => utf8(text).map(Value::str),
             Decoder::Boolean => match text {
                 b"t" => Ok(Value::Boolean(true)),
                 b"f" => Ok(Value::Boolean(false)),
@@ -144,7 +145,7 @@ impl Decoder {
                 Ok(match unit {
                     Unit::Millis => Value::Int64(temporal_text::millis(stamp)),
                     Unit::Micros => Value::Int64(temporal_text::micros(stamp)),
-                    Unit::Nanos => Value::Int64(temporal_text::nanos(stamp)?),
+                    Unit::Nanos => temporal_text::nanos(stamp).map_or(Value::Null, Value::Int64),
                     Unit::Text => Value::string(temporal_text::timestamp(stamp)),
                 })
             }

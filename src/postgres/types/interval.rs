@@ -47,30 +47,24 @@ impl Interval {
         let mut next = || parts.next().ok_or(Reason::Malformed);
         let (hours, minutes, seconds) = (next()?, next()?, next()?);
         let (whole, fraction) = seconds.split_once('.').unwrap_or((seconds, ""));
-        let number = |digits: &str| {
-            let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-            let number = if is_number { digits.parse().ok() } else { None };
-            number.ok_or(Reason::Malformed)
+        let is_digits = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number = |digits: &str| match digits.parse::<i32>() {
+            Ok(number) if is_digits(digits) => Ok(number),
+            _ => Err(Reason::Malformed),
         };
-        let mut micros: i32 = 0;
-        if !fraction.is_empty() {
-            let missing = 6_usize
-                .checked_sub(fraction.len())
-                .ok_or(Reason::Malformed)?;
-            micros = number(&format!("{fraction}{}", "0".repeat(missing)))?;
+        if fraction.len() > 6 {
+            return Err(Reason::Malformed);
         }
+        let micros = number(&format!("{whole}{fraction:0<6}"))?;
         self.hours = sign * number(hours)?;
         self.minutes = sign * number(minutes)?;
-        let seconds = number(whole)?
-            .checked_mul(1_000_000)
-            .ok_or(Reason::Malformed)?;
-        self.micros = sign * (seconds + micros);
+        self.micros = sign * micros;
         Ok(())
     }
 
-    /// Seconds as Debezium's driver gives them.
+    /// Seconds as Debezium's driver gives them: whole ones and a fraction, added.
     fn seconds(&self) -> f64 {
-        f64::from(self.micros / 1_000_000) + f64::from(self.micros % 1_000_000) / 1_000_000.0
+        f64::from(self.micros / 1_000_000) + f64::from(self.micros % 1_000_000) / 1e6
     }
 
     /// Microseconds, counted in floating point as Debezium does (`MicroDuration`), so that the
@@ -84,23 +78,20 @@ impl Interval {
         micros as i64
     }
 
-    /// `P1Y2M3DT4H5M6.789S`, every part written.
+    /// `P1Y2M3DT4H5M6.789S`, every part written, of the seconds nine digits of the fraction
+    /// at most: what floating point adds or loses shows (`1.234999999S`), as in Debezium.
     pub(super) fn iso(&self) -> String {
-        let (sign, micros) = match self.micros {
-            micros @ ..0 => ("-", micros.unsigned_abs()),
-            micros => ("", micros.unsigned_abs()),
-        };
-        let fraction = format!("{:06}", micros % 1_000_000);
-        let fraction = fraction.trim_end_matches('0');
+        let seconds = self.seconds().to_string();
+        let (whole, fraction) = seconds.split_once('.').unwrap_or((&seconds, ""));
+        let fraction = fraction.get(..9).unwrap_or(fraction).trim_end_matches('0');
         let point = if fraction.is_empty() { "" } else { "." };
+        let whole = match (whole, fraction) {
+            ("-0", "") => "0",
+            (whole, _) => whole,
+        };
         format!(
-            "P{}Y{}M{}DT{}H{}M{sign}{}{point}{fraction}S",
-            self.years,
-            self.months,
-            self.days,
-            self.hours,
-            self.minutes,
-            micros / 1_000_000
+            "P{}Y{}M{}DT{}H{}M{whole}{point}{fraction}S",
+            self.years, self.months, self.days, self.hours, self.minutes
         )
     }
 }
@@ -132,7 +123,15 @@ mod tests {
 
     #[test]
     fn malformed_text_is_refused() {
-        for text in ["1", "1 week", "x days", "1:2", "00:00:00.1234567", "-:-:-"] {
+        for text in [
+            "1",
+            "1 week",
+            "x days",
+            "1:2",
+            "00:00:00.x",
+            "-:-:-",
+            "00:00:+1",
+        ] {
             assert!(parse(text.as_bytes()).is_err(), "{text}");
         }
     }

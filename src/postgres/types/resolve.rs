@@ -108,10 +108,17 @@ fn array(
 ) -> Option<(Schema, Decoder)> {
     let element = base_of(element_oid, modifier, registry)?;
     let (schema, decoder) = scalar(&element, registry, modes)?;
-    // Debezium forgets to make the elements of these two optional.
-    let item = match decoder {
-        Decoder::Label | Decoder::DoubleVector => schema,
-        _ => schema.optional(),
+    // Debezium forgets to make the elements of these optional.
+    let is_required = match decoder {
+        Decoder::Label | Decoder::DoubleVector | Decoder::FloatVector | Decoder::SparseVector => {
+            true
+        }
+        _ => element.oid == oid::TSVECTOR || is_extension(element.oid, "isbn", registry),
+    };
+    let item = if is_required {
+        schema
+    } else {
+        schema.optional()
     };
     Some((Schema::array(item), Decoder::Array(Box::new(decoder))))
 }
@@ -147,7 +154,7 @@ fn scalar(base: &Base, registry: &TypeRegistry, modes: &Modes) -> Option<(Schema
         | oid::DATERANGE => plain(Type::String, Decoder::Text),
         oid::JSON | oid::JSONB => text(names::JSON),
         oid::XML => text(names::XML),
-        oid::UUID => text(names::UUID),
+        oid::UUID => text(names::UUID).map(|(schema, _)| (schema, Decoder::Uuid)),
         oid::TSVECTOR => text(names::TSVECTOR),
         oid::BYTEA => Some((binary_schema(modes.binary), Decoder::Bytes(modes.binary))),
         oid::BIT => Some(bits(base.modifier.max(1))),
@@ -339,6 +346,11 @@ fn sparse_vector_schema() -> Schema {
     ])
     .named(names::SPARSE_VECTOR, 1)
     .with_doc("Sparse double vector")
+}
+
+fn is_extension(oid: u32, name: &str, registry: &TypeRegistry) -> bool {
+    let info = registry.get(oid);
+    info.is_some_and(|info| info.name == name && info.kind == TypeKind::Base)
 }
 
 /// Enums, and the types of extensions, which have no oid of their own.

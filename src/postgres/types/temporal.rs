@@ -241,15 +241,10 @@ mod tests {
             ("2016-11-04", 17109),
             ("0001-01-01", -719_162),
             ("0044-03-15 BC", -735_160),
-            ("4713-01-01 BC", -2_440_222 - 328),
+            ("4713-11-24 BC", -2_440_222),
             ("5874897-12-31", 2_145_042_905),
         ] {
-            let read = date(text.as_bytes());
-            if text.starts_with("4713") {
-                assert!(matches!(read, Ok(Bounded::Finite(_))));
-                continue;
-            }
-            assert_eq!(read, Ok(Bounded::Finite(days)), "{text}");
+            assert_eq!(date(text.as_bytes()), Ok(Bounded::Finite(days)), "{text}");
         }
     }
 

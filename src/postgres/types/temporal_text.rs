@@ -39,15 +39,15 @@ pub(super) fn micros(stamp: Bounded<Stamp>) -> i64 {
     }
 }
 
-/// Nanoseconds since 1970; they end in 2262.
-pub(super) fn nanos(stamp: Bounded<Stamp>) -> Result<i64, Reason> {
+/// Nanoseconds since 1970, of which 64 bits hold the years 1678 to 2261.
+pub(super) fn nanos(stamp: Bounded<Stamp>) -> Option<i64> {
     match stamp {
         Bounded::Finite(stamp) => {
             let micros = i128::from(stamp.days) * i128::from(DAY_MICROS) + i128::from(stamp.micros);
-            i64::try_from(micros * 1_000).map_err(|_| Reason::OutOfRange)
+            i64::try_from(micros * 1_000).ok()
         }
-        Bounded::Infinity => Ok(i64::MAX),
-        Bounded::NegativeInfinity => Ok(i64::MIN),
+        Bounded::Infinity => Some(i64::MAX),
+        Bounded::NegativeInfinity => Some(i64::MIN),
     }
 }
 
@@ -178,10 +178,10 @@ mod tests {
     }
 
     #[test]
-    fn far_ends_saturate_or_are_refused() {
+    fn far_ends_saturate_or_have_no_value() {
         let far = temporal::timestamp(b"294276-12-31 23:59:59.999999").unwrap();
         assert_eq!(micros(far), i64::MAX);
-        assert_eq!(nanos(far), Err(Reason::OutOfRange));
+        assert_eq!(nanos(far), None);
         assert_eq!(micros(Bounded::Infinity), 9_223_372_036_825_200_000);
         assert_eq!(days(Bounded::NegativeInfinity), Ok(i32::MIN));
     }

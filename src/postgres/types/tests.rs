@@ -194,8 +194,9 @@ impl Compiled {
 }
 
 /// Compares one scenario; `ignored` are fields that are not compared.
-fn check(name: &str, ignored: &[&str], modes: &Modes) {
+fn check(name: &str, ignored: &[&str]) {
     let scenario = Scenario::read(name);
+    let modes = &scenario.modes();
     let included = |table: &Table| scenario.includes(table);
     let compiled: Vec<_> = scenario
         .tables
@@ -288,19 +289,32 @@ fn compare(table: &Compiled, record: &Record, event: &Expected, ignored: &[&str]
 }
 
 macro_rules! scenarios {
-    ($($name:ident;)*) => {
+    ($($name:ident $(without $($ignored:literal)*)?;)*) => {
         $(#[test]
         fn $name() {
-            check(stringify!($name), &[], &Modes::default());
+            check(stringify!($name), &[$($($ignored),*)?]);
         })*
     };
 }
 
+// Fields are left out where Debezium is wrong and this is not, or where a value names the moment.
 scenarios! {
     bigtx_order;
+    binary_base64 without "c_moa" "c_bita" "c_vba" "c_xmla" "c_iva" "c_pta" "c_nm";
     composite_key;
     crud;
+    decimal_double_money;
+    decimal_double_numeric_nan;
+    decimal_string_money;
+    decimal_string_numeric;
+    decimal_string_numeric_nan;
+    defaults without "nw" "cd" "ru" "gen";
+    hstore_map;
+    interval_string;
+    key_types;
     merge_upsert;
+    money_fraction_0;
+    money_fraction_4;
     names;
     no_tombstones;
     nopk_unique;
@@ -311,13 +325,26 @@ scenarios! {
     snapshot_initial;
     snapshot_no_data;
     table_include;
+    time_connect_date;
+    time_isostring_date;
+    time_isostring_date_inf without "c_d";
+    time_microseconds_date;
+    time_nanoseconds_date;
+    toast;
     truncate_default;
+    types_array without "c_tia" "c_ttza" "c_dna";
+    types_array2 without "c_moa" "c_bita" "c_vba" "c_xmla" "c_iva" "c_pta" "c_nm";
     types_bits;
     types_bytea;
+    types_darr;
     types_date;
+    types_date_24h without "c_ttz";
+    types_enumdom;
+    types_fakeext without "c_veca";
     types_float;
     types_int;
     types_numeric;
     types_numeric_nan;
     types_textlike;
+    types_unknown without "c_i2v" "c_oidv";
 }

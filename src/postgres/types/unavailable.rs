@@ -1,6 +1,8 @@
 //! What stands for a value that PostgreSQL did not send because it is stored out of line and did
 //! not change (`UnchangedToastedPlaceholder`).
 
+use md5::{Digest, Md5};
+
 use super::decode::Decoder;
 use super::{BinaryMode, Modes, hstore};
 use crate::event::Value;
@@ -26,10 +28,19 @@ fn array(element: &Decoder, text: &str, placeholder: &[u8]) -> Value<'static> {
     match element {
         Decoder::Text => Value::Array(vec![Value::string(text)]),
         Decoder::Bytes(BinaryMode::Bytes) => Value::Array(vec![Value::bytes(placeholder)]),
+        Decoder::Uuid => Value::Array(vec![Value::string(name_uuid(placeholder))]),
         Decoder::Int32 | Decoder::Date => {
             Value::Array(bytes().map(|b| Value::Int32(i32::from(b))).collect())
         }
         Decoder::Int64 => Value::Array(bytes().map(|b| Value::Int64(i64::from(b))).collect()),
         _ => Value::string(text),
     }
+}
+
+/// `UUID.nameUUIDFromBytes`: version 3 of the bytes alone, without a name space.
+fn name_uuid(name: &[u8]) -> String {
+    let digest = Md5::digest(name);
+    uuid::Builder::from_md5_bytes(digest.into())
+        .into_uuid()
+        .to_string()
 }
