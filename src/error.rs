@@ -118,6 +118,13 @@ codes! {
     /// A record batch fails its checksum.
     RECORD_CHECKSUM = "PEN-RECORD-002";
 
+    /// A Kafka request or response is malformed.
+    KAFKA_MALFORMED = "PEN-KAFKA-001";
+    /// A Kafka API or a version of it is not supported.
+    KAFKA_UNSUPPORTED = "PEN-KAFKA-002";
+    /// The address for Kafka clients cannot be bound.
+    KAFKA_LISTEN = "PEN-KAFKA-003";
+
     /// The database cannot be reached.
     SOURCE_UNREACHABLE = "PEN-SOURCE-001";
     /// The database refused the login.
@@ -143,6 +150,9 @@ codes! {
     /// A statement failed at the database.
     SOURCE_SQL = "PEN-SOURCE-012";
 
+    /// A value does not fit the schema it is to be written under.
+    CONVERT_MISMATCH = "PEN-CONVERT-001";
+
     /// The caller may not do this.
     HTTP_FORBIDDEN = "PEN-HTTP-001";
     /// No such object.
@@ -155,6 +165,40 @@ codes! {
     HTTP_UNAUTHORIZED = "PEN-HTTP-005";
     /// The object's state does not allow this.
     HTTP_CONFLICT = "PEN-HTTP-006";
+    /// The request asks for something that is not built.
+    HTTP_NOT_BUILT = "PEN-HTTP-007";
+    /// An address cannot be bound.
+    HTTP_BIND = "PEN-HTTP-008";
+
+    /// PENSTOCK_URL cannot be reached, or what answers is no Penstock.
+    CLI_UNREACHABLE = "PEN-CLI-001";
+    /// The server refused a command without saying why in its own form.
+    CLI_REFUSED = "PEN-CLI-002";
+    /// An argument cannot be read.
+    CLI_INVALID = "PEN-CLI-003";
+
+    /// Something the start needs is missing or in use.
+    APP_START = "PEN-APP-001";
+    /// The demo's PostgreSQL cannot be started.
+    APP_DEMO = "PEN-APP-002";
+
+
+    /// A text that cannot name a group.
+    GROUP_INVALID_ID = "PEN-GROUP-001";
+    /// A group is not known.
+    GROUP_NOT_FOUND = "PEN-GROUP-002";
+    /// The group has members, so its offsets are theirs to move.
+    GROUP_NOT_EMPTY = "PEN-GROUP-003";
+    /// The caller is not a current member of the group.
+    GROUP_MEMBERSHIP = "PEN-GROUP-004";
+    /// A request to a group that cannot be.
+    GROUP_INVALID_REQUEST = "PEN-GROUP-005";
+    /// A limit of groups, members, offsets or their bytes.
+    GROUP_LIMIT = "PEN-GROUP-006";
+    /// The stored state of groups cannot be read.
+    GROUP_DAMAGED = "PEN-GROUP-007";
+    /// Groups are not served on the way down.
+    GROUP_CLOSING = "PEN-GROUP-008";
 }
 
 #[cfg(test)]

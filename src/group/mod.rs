@@ -1,1 +1,30 @@
-//! (Follows.)
+//! Consumer groups: who reads which partition, and how far each group has read.
+//!
+//! [`state`] is the coordinator of one group as a pure state machine. [`Groups`] is the thin shell
+//! around it: it keeps all groups of the process, tells them the time, and stores what must not be
+//! lost in the compacted topic `__consumer_offsets`, in Kafka's own record formats. [`Service`]
+//! does what is due without being asked.
+//!
+//! Invariants:
+//! - a commit is answered after its record is synced, and only then seen by a fetch;
+//! - what a fetch says after a restart is what it said before;
+//! - a group's memory is bounded by [`limits`], whatever its members send.
+//!
+//! Not here: the wire protocol (`serve::kafka`), shared groups.
+
+mod error;
+mod groups;
+mod id;
+mod lag;
+pub mod limits;
+mod replay;
+mod service;
+pub mod state;
+mod stored;
+
+pub use error::Error;
+pub use groups::{Commit, Fetched, Groups, Listing};
+pub use id::GroupId;
+pub use lag::Lag;
+pub use limits::Config;
+pub use service::Service;

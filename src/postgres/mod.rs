@@ -5,8 +5,7 @@
 //! caller; reads take no locks that block writers; nothing read from the server panics or
 //! allocates beyond a named limit.
 //!
-//! Not here: what becomes of the rows (`connect`), and the meaning of their bytes
-//! (`postgres::types`).
+//! Not here: what becomes of the rows (`connect`).
 
 pub mod catalog;
 mod config;
@@ -27,6 +26,7 @@ mod sql;
 mod testing;
 #[cfg(test)]
 mod tests;
+pub mod types;
 mod url;
 
 pub use config::{ConnectionConfig, SslMode};

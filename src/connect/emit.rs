@@ -1,0 +1,325 @@
+//! Turns one change of a row into the records Debezium makes of it.
+//!
+//! - insert: one record. Update: one record, or three where the key changed (delete and tombstone
+//!   of the old key, create of the new one). Delete: one record and, unless switched off, a
+//!   tombstone. Truncate: one record without key.
+//! - The records of one change are never cut by an append: the caller submits between changes.
+
+use crate::config::ConnectorConfig;
+use crate::convert::simple_header;
+use crate::event::{
+    ContextHeaders, Envelope, NEW_KEY, OLD_KEY, Op, Sequence, SnapshotMarker, Source, Value,
+};
+use crate::lsn::Lsn;
+use crate::postgres::pgoutput::{OldTuple, Tuple};
+use crate::record::Header;
+
+use super::error::Error;
+use super::outgoing::{NewRecord, Outgoing};
+use super::table::{Key, Table};
+
+/// Where and when a change was made, as the `source` block tells it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Point<'a> {
+    pub(super) lsn: Lsn,
+    /// Commit time (stream) or begin of the snapshot, microseconds since 1970.
+    pub(super) ts_us: i64,
+    pub(super) tx_id: Option<i64>,
+    pub(super) last_commit: Option<Lsn>,
+    pub(super) marker: SnapshotMarker,
+    pub(super) origin: Option<(&'a str, Lsn)>,
+}
+
+/// Writes records of changes into [`Outgoing`]. One for each run of a connector.
+#[derive(Debug)]
+pub(super) struct Emitter {
+    prefix: String,
+    database: String,
+    tombstones: bool,
+    context: ContextHeaders,
+    /// Reused from record to record.
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+/// What one change is encoded with, whichever records it becomes.
+struct Change<'a, 'o> {
+    table: &'a Table,
+    point: &'a Point<'a>,
+    out: &'o mut Outgoing,
+    now_ns: i64,
+}
+
+impl Emitter {
+    pub(super) fn new(config: &ConnectorConfig, run_id: &str) -> Emitter {
+        Emitter {
+            prefix: config.topic_prefix.clone(),
+            database: config.database.dbname.clone(),
+            tombstones: config.tombstones_on_delete,
+            context: ContextHeaders {
+                logical_name: config.topic_prefix.clone(),
+                run_id: run_id.to_owned(),
+            },
+            key: Vec::new(),
+            value: Vec::new(),
+        }
+    }
+
+    /// A row that is there: read by the snapshot (`op` Read) or inserted (`op` Create).
+    pub(super) fn present(
+        &mut self,
+        table: &Table,
+        point: &Point<'_>,
+        op: Op,
+        row: &[Value<'_>],
+        now_ns: i64,
+        out: &mut Outgoing,
+    ) -> Result<(), Error> {
+        let mut change = Change {
+            table,
+            point,
+            out,
+            now_ns,
+        };
+        self.record(&mut change, op, None, Some(row), row, None)
+    }
+
+    /// An inserted row.
+    pub(super) fn insert(
+        &mut self,
+        table: &Table,
+        point: &Point<'_>,
+        new: &Tuple<'_>,
+        now_ns: i64,
+        out: &mut Outgoing,
+    ) -> Result<(), Error> {
+        let row = table.row((new.len(), new.cells()), None, point.lsn)?;
+        self.present(table, point, Op::Create, &row, now_ns, out)
+    }
+
+    /// An updated row.
+    pub(super) fn update(
+        &mut self,
+        table: &Table,
+        point: &Point<'_>,
+        old: Option<&OldTuple<'_>>,
+        new: &Tuple<'_>,
+        now_ns: i64,
+        out: &mut Outgoing,
+    ) -> Result<(), Error> {
+        let mut change = Change {
+            table,
+            point,
+            out,
+            now_ns,
+        };
+        let (before, complete) = match old {
+            None => (None, false),
+            Some(OldTuple::Full(tuple)) => (
+                Some(table.row((tuple.len(), tuple.cells()), None, point.lsn)?),
+                true,
+            ),
+            Some(OldTuple::Key(tuple)) => (
+                Some(table.identity_row((tuple.len(), tuple.cells()), point.lsn)?),
+                false,
+            ),
+        };
+        let after = table.row(
+            (new.len(), new.cells()),
+            before.as_deref().filter(|_| complete),
+            point.lsn,
+        )?;
+        let moved = match (&before, &table.key) {
+            (Some(before), Some(key)) if complete || key.in_identity => {
+                (key.of(before) != key.of(&after)).then_some((before, key))
+            }
+            _ => None,
+        };
+        match moved {
+            Some((before, key)) => self.moved(&mut change, key, before, &after),
+            None => {
+                let before = before.as_deref().filter(|_| complete);
+                self.record(&mut change, Op::Update, before, Some(&after), &after, None)
+            }
+        }
+    }
+
+    /// A row whose key changed: delete and tombstone of the old key, create of the new one.
+    fn moved(
+        &mut self,
+        change: &mut Change<'_, '_>,
+        key: &Key,
+        before: &[Value<'_>],
+        after: &[Value<'_>],
+    ) -> Result<(), Error> {
+        let lsn = change.point.lsn;
+        let text = |row: &[Value<'_>]| {
+            let mut text = Vec::new();
+            let written = simple_header::write_struct(&key.schema, &key.of(row), &mut text);
+            written
+                .map(|()| text)
+                .map_err(|cause| change.table.unwritable(lsn, cause))
+        };
+        let (new_key, old_key) = (text(after)?, text(before)?);
+        let to = Some((NEW_KEY, new_key.as_slice()));
+        self.record(change, Op::Delete, Some(before), None, before, to)?;
+        if self.tombstones {
+            self.tombstone(change, before, to)?;
+        }
+        let from = Some((OLD_KEY, old_key.as_slice()));
+        self.record(change, Op::Create, None, Some(after), after, from)
+    }
+
+    /// A deleted row.
+    pub(super) fn delete(
+        &mut self,
+        table: &Table,
+        point: &Point<'_>,
+        old: &OldTuple<'_>,
+        now_ns: i64,
+        out: &mut Outgoing,
+    ) -> Result<(), Error> {
+        let mut change = Change {
+            table,
+            point,
+            out,
+            now_ns,
+        };
+        let before = match old {
+            OldTuple::Full(tuple) => table.row((tuple.len(), tuple.cells()), None, point.lsn)?,
+            OldTuple::Key(tuple) => table.identity_row((tuple.len(), tuple.cells()), point.lsn)?,
+        };
+        self.record(&mut change, Op::Delete, Some(&before), None, &before, None)?;
+        if self.tombstones {
+            self.tombstone(&mut change, &before, None)?;
+        }
+        Ok(())
+    }
+
+    /// A truncated table.
+    pub(super) fn truncate(
+        &mut self,
+        table: &Table,
+        point: &Point<'_>,
+        now_ns: i64,
+        out: &mut Outgoing,
+    ) -> Result<(), Error> {
+        let mut change = Change {
+            table,
+            point,
+            out,
+            now_ns,
+        };
+        self.record(&mut change, Op::Truncate, None, None, &[], None)
+    }
+
+    /// Adds one record; `keyed` is the row whose key columns make the key (none for a truncate).
+    fn record(
+        &mut self,
+        change: &mut Change<'_, '_>,
+        op: Op,
+        before: Option<&[Value<'_>]>,
+        after: Option<&[Value<'_>]>,
+        keyed: &[Value<'_>],
+        extra: Option<(&str, &[u8])>,
+    ) -> Result<(), Error> {
+        let Change {
+            table,
+            point,
+            now_ns,
+            ..
+        } = *change;
+        let source = Source {
+            name: &self.prefix,
+            ts_us: point.ts_us,
+            snapshot: point.marker,
+            db: &self.database,
+            sequence: Some(Sequence {
+                last_commit: point.last_commit,
+                lsn: point.lsn,
+            }),
+            schema: &table.schema,
+            table: &table.name,
+            tx_id: point.tx_id,
+            lsn: Some(point.lsn),
+            xmin: None,
+            origin: point.origin.map(|(name, _)| name),
+            origin_lsn: point.origin.map(|(_, lsn)| lsn),
+        };
+        let event = Envelope {
+            before,
+            after,
+            source: &source,
+            transaction: None,
+            op,
+            ts_ns: now_ns,
+        };
+        self.value.clear();
+        let written = table.envelope.write_envelope(&event, &mut self.value);
+        written.map_err(|cause| table.unwritable(point.lsn, cause))?;
+        self.add(change, keyed, true, extra)
+    }
+
+    /// Adds a record with the key of `keyed` and no value.
+    fn tombstone(
+        &mut self,
+        change: &mut Change<'_, '_>,
+        keyed: &[Value<'_>],
+        extra: Option<(&str, &[u8])>,
+    ) -> Result<(), Error> {
+        // Debezium makes no tombstone where there is no key: it could not be compacted.
+        if change.table.key.is_none() {
+            return Ok(());
+        }
+        self.add(change, keyed, false, extra)
+    }
+
+    fn add(
+        &mut self,
+        change: &mut Change<'_, '_>,
+        keyed: &[Value<'_>],
+        with_value: bool,
+        extra: Option<(&str, &[u8])>,
+    ) -> Result<(), Error> {
+        let table = change.table;
+        self.key.clear();
+        let key = match &table.key {
+            Some(key) if !keyed.is_empty() => {
+                let written = key.plan.write_struct(&key.of(keyed), &mut self.key);
+                written.map_err(|cause| table.unwritable(change.point.lsn, cause))?;
+                Some(self.key.as_slice())
+            }
+            _ => None,
+        };
+        let mut headers = [Header {
+            key: "",
+            value: None,
+        }; 5];
+        let mut count = 0;
+        let context = self
+            .context
+            .entries()
+            .map(|(name, text)| (name, text.as_bytes()));
+        for (name, text) in extra.into_iter().chain(context) {
+            if let Some(header) = headers.get_mut(count) {
+                *header = Header {
+                    key: name,
+                    value: Some(text),
+                };
+                count += 1;
+            }
+        }
+        let value = with_value.then_some(self.value.as_slice());
+        table.check_size(key, value, change.point.lsn)?;
+        let Some(lane) = table.lane(key) else {
+            return Ok(());
+        };
+        let record = NewRecord {
+            timestamp_ms: change.now_ns.div_euclid(1_000_000),
+            key,
+            value,
+            headers: headers.get(..count).unwrap_or_default(),
+        };
+        change.out.add(lane, record)
+    }
+}

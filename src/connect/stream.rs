@@ -1,0 +1,658 @@
+//! Follows the replication stream and appends what it says.
+//!
+//! One task reads, decodes, converts and batches; it hands appends to the log without waiting for
+//! them, bounded by [`IN_FLIGHT_BYTES_MAX`]. Every append carries the position that is reached
+//! with it. Another task ([`super::feedback`]) tells the server what is durable.
+//!
+//! Invariants:
+//! - `received >= appended >= durable >= confirmed` ([`super::status::Positions`]).
+//! - An append is cut between messages only, so that a message's records are never apart.
+//! - After a restart the first `open.changes` messages of the open transaction, and messages up
+//!   to `message_lsn`, are skipped: they are in the log.
+//! - While the log takes nothing, nothing is read, and after [`STALL_MAX`] the connection is given
+//!   up: a walsender held unread keeps PostgreSQL from shutting down.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+use crate::event::{Op, SnapshotMarker};
+use crate::log::{Appended, Origin, PartitionBatch, Ticket};
+use crate::lsn::Lsn;
+use crate::postgres::pgoutput::{self, LogicalMessage, Message};
+use crate::postgres::{Frame, ReplicationReader, StatusWriter};
+use crate::tasks;
+
+use super::context::Context;
+use super::emit::{Emitter, Point};
+use super::error::Error;
+use super::feedback::{self, Progress};
+use super::gauges;
+use super::message::{MessagePoint, Messages};
+use super::outgoing::{CHUNK_BYTES, Outgoing};
+use super::position::{Contained, Open, Position};
+use super::tables::Tables;
+
+/// Bytes of records handed to the log and not yet durable; several appends are on their way so
+/// that the journal is not idle while the next chunk is encoded.
+const IN_FLIGHT_BYTES_MAX: usize = 8 << 20;
+
+/// How long the log may take nothing before the connection is given up.
+const STALL_MAX: Duration = Duration::from_secs(10);
+
+/// A position without records is stored when it moved this far...
+const IDLE_BYTES: u64 = 512 << 10;
+
+/// ...or after this time.
+const IDLE_AFTER: Duration = Duration::from_secs(10);
+
+/// How often time-bound work is looked at.
+const TICK: Duration = Duration::from_secs(1);
+
+/// A server that says nothing for this long, although asked every ten seconds, is gone.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// How long the last status update may take.
+const GOODBYE_MAX: Duration = Duration::from_secs(2);
+
+/// What a run of the stream begins with.
+pub(super) struct Start {
+    pub(super) reader: ReplicationReader,
+    pub(super) writer: StatusWriter,
+    pub(super) tables: Tables,
+    pub(super) position: Position,
+    /// Longest time between two status updates, below the server's `wal_sender_timeout`.
+    pub(super) status_interval: Duration,
+}
+
+/// The transaction whose messages are being read.
+#[derive(Debug)]
+struct Transaction {
+    xid: u32,
+    final_lsn: Lsn,
+    commit_time_us: i64,
+    /// Messages counted so far.
+    changes: u64,
+    /// So many of them are in the log already.
+    skip: u64,
+    /// The snapshot contained all of it.
+    contained: bool,
+    origin: Option<(String, Lsn)>,
+}
+
+/// An append on its way.
+struct InFlight {
+    ticket: Ticket,
+    bytes: usize,
+    end_lsn: Lsn,
+    /// Commit time of the last change in it.
+    commit_time_us: Option<i64>,
+    submitted: Instant,
+}
+
+/// The state of a stream.
+pub(super) struct Stream<'c> {
+    context: &'c Context,
+    tables: Tables,
+    emitter: Emitter,
+    out: Outgoing,
+    /// Reached with what is in `out`.
+    position: Position,
+    /// Reached with what was submitted last.
+    submitted_lsn: Lsn,
+    submitted_at: Instant,
+    transaction: Option<Transaction>,
+    /// The open transaction of the stored position, until its Begin was met.
+    resume: Option<Open>,
+    in_flight: VecDeque<InFlight>,
+    in_flight_bytes: usize,
+    progress: watch::Sender<Progress>,
+    /// The server waits for the present position to be confirmed.
+    urgent: bool,
+    heard: Instant,
+    /// Commit time of the last change in `out`.
+    last_change_us: Option<i64>,
+    /// Commit time of the last transaction.
+    last_commit_us: Option<i64>,
+    /// `Some` once a message has come.
+    messages: Option<Messages>,
+    /// The furthest position that was read.
+    received_lsn: Lsn,
+    /// The furthest position the server has spoken of.
+    server_lsn: Lsn,
+}
+
+/// Streams until the connection or the log fails, or until shutdown. On shutdown what was read is
+/// made durable and confirmed first.
+pub(super) async fn run(context: &Context, start: Start) -> Result<(), Error> {
+    let Start {
+        mut reader,
+        writer,
+        tables,
+        position,
+        status_interval,
+    } = start;
+    let first = Progress {
+        durable: position.end_lsn,
+        ..Progress::default()
+    };
+    let (progress, receiver) = watch::channel(first);
+    let status = context.status.clone();
+    let confirmed = move |lsn| status.update(|status| status.positions.confirmed = lsn);
+    let teller = tasks::spawn(
+        "feedback",
+        feedback::run(writer, receiver, status_interval, confirmed),
+    );
+    let mut stream = Stream::new(context, tables, position, progress);
+    let ended = stream.follow(&mut reader).await;
+    let ended = match ended {
+        Ok(()) => stream.finish().await,
+        Err(error) => Err(error),
+    };
+    drop(stream);
+    if ended.is_err() {
+        teller.abort();
+    }
+    // The goodbye must not hold up a shutdown where the server does not read.
+    match timeout(GOODBYE_MAX, teller).await {
+        Ok(Ok(Err(error))) if ended.is_ok() => Err(error.into()),
+        _ => ended,
+    }
+}
+
+impl<'c> Stream<'c> {
+    fn new(
+        context: &'c Context,
+        tables: Tables,
+        position: Position,
+        progress: watch::Sender<Progress>,
+    ) -> Stream<'c> {
+        let now = Instant::now();
+        Stream {
+            tables,
+            emitter: Emitter::new(&context.config, &context.run_id),
+            out: Outgoing::default(),
+            submitted_lsn: position.end_lsn,
+            submitted_at: now,
+            transaction: None,
+            resume: position.open,
+            position,
+            in_flight: VecDeque::new(),
+            in_flight_bytes: 0,
+            progress,
+            urgent: false,
+            heard: now,
+            last_change_us: None,
+            last_commit_us: None,
+            messages: None,
+            received_lsn: Lsn::INVALID,
+            server_lsn: Lsn::INVALID,
+            context,
+        }
+    }
+
+    /// The loop; ends with `Ok` at shutdown.
+    async fn follow(&mut self, reader: &mut ReplicationReader) -> Result<(), Error> {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            while self.out.bytes() < CHUNK_BYTES {
+                let Some(frame) = reader.try_next()? else {
+                    break;
+                };
+                self.on_frame(&frame).await?;
+            }
+            self.submit_if_due()?;
+            if self.out.bytes() >= CHUNK_BYTES {
+                self.wait_for_room().await?;
+                continue;
+            }
+            tokio::select! {
+                biased;
+                () = self.context.shutdown.cancelled() => return Ok(()),
+                done = oldest(&mut self.in_flight), if !self.in_flight.is_empty() => {
+                    self.on_durable(done?);
+                }
+                frame = reader.next() => self.on_frame(&frame?).await?,
+                _ = tick.tick() => self.on_tick()?,
+            }
+        }
+    }
+
+    /// Makes durable what was read and tells the server so; for an orderly end.
+    async fn finish(&mut self) -> Result<(), Error> {
+        self.submit()?;
+        while !self.in_flight.is_empty() {
+            self.wait_for_room().await?;
+        }
+        self.progress.send_modify(|progress| progress.ending = true);
+        Ok(())
+    }
+
+    async fn on_frame(&mut self, frame: &Frame) -> Result<(), Error> {
+        self.heard = Instant::now();
+        match frame {
+            Frame::XLogData {
+                wal_start,
+                wal_end,
+                data,
+                ..
+            } => {
+                self.received(*wal_start, *wal_end);
+                let message = pgoutput::decode(data).map_err(|cause| Error::Decode {
+                    lsn: *wal_start,
+                    cause,
+                })?;
+                self.on_message(*wal_start, message).await
+            }
+            Frame::Oversized {
+                wal_start, bytes, ..
+            } => Err(Error::FrameTooLarge {
+                lsn: *wal_start,
+                bytes: *bytes,
+            }),
+            Frame::Keepalive {
+                wal_end,
+                reply_requested,
+                ..
+            } => {
+                self.received(*wal_end, *wal_end);
+                self.on_keepalive(*wal_end, *reply_requested);
+                Ok(())
+            }
+        }
+    }
+
+    fn received(&mut self, read: Lsn, server: Lsn) {
+        self.received_lsn = self.received_lsn.max(read);
+        self.server_lsn = self.server_lsn.max(server);
+    }
+
+    /// Between transactions the server has sent everything before a keepalive's position.
+    fn on_keepalive(&mut self, wal_end: Lsn, reply_requested: bool) {
+        if self.transaction.is_none() && self.resume.is_none() && wal_end > self.position.end_lsn {
+            self.position.end_lsn = wal_end;
+        }
+        if reply_requested {
+            self.urgent = true;
+            self.tell();
+            self.progress.send_modify(|progress| progress.asked += 1);
+        }
+    }
+
+    fn on_tick(&mut self) -> Result<(), Error> {
+        if self.heard.elapsed() > SILENCE_MAX {
+            return Err(Error::Silent(SILENCE_MAX.as_secs()));
+        }
+        if self
+            .in_flight
+            .front()
+            .is_some_and(|append| append.submitted.elapsed() > STALL_MAX)
+        {
+            return Err(Error::Stalled(STALL_MAX.as_secs()));
+        }
+        self.tell();
+        let lag = match self
+            .in_flight
+            .front()
+            .and_then(|append| append.commit_time_us)
+        {
+            Some(commit) => seconds_since(commit, self.context.clock.now_ns()),
+            None => 0.0,
+        };
+        self.context.gauges.lag_seconds.set(lag);
+        Ok(())
+    }
+
+    /// Publishes positions to the feedback task and the status.
+    fn tell(&mut self) {
+        let received = self.received_lsn.max(self.position.end_lsn);
+        self.progress.send_if_modified(|progress| {
+            let changed = progress.received != received;
+            progress.received = received;
+            changed
+        });
+        let durable = self.progress.borrow().durable;
+        let appended = self.submitted_lsn;
+        self.context.status.update(|status| {
+            status.positions.received = received;
+            status.positions.appended = appended;
+            status.positions.durable = durable;
+        });
+        self.context
+            .gauges
+            .lag_bytes
+            .set(gauges::to_f64(self.server_lsn.bytes_since(durable)));
+    }
+
+    async fn on_message(&mut self, lsn: Lsn, message: Message<'_>) -> Result<(), Error> {
+        match message {
+            Message::Begin(begin) => self.on_begin(lsn, &begin),
+            Message::Commit(commit) => self.on_commit(lsn, &commit),
+            Message::Origin(origin) => {
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.origin = Some((origin.name.to_owned(), origin.commit_lsn));
+                }
+                Ok(())
+            }
+            Message::Relation(relation) => {
+                self.tables
+                    .on_relation(self.context, &relation, &mut self.out)
+                    .await
+            }
+            Message::Type(_) => Ok(()),
+            Message::LogicalMessage(message) if !message.transactional => {
+                self.on_message_outside(&message).await
+            }
+            change => self.on_change(lsn, &change).await,
+        }
+    }
+
+    fn on_begin(&mut self, lsn: Lsn, begin: &pgoutput::Begin) -> Result<(), Error> {
+        if self.transaction.is_some() {
+            return Err(out_of_order(
+                lsn,
+                "a transaction begins inside of another one",
+            ));
+        }
+        let skip = match self.resume.take() {
+            None => 0,
+            Some(open) if open.commit_lsn == begin.final_lsn && open.xid == begin.xid => {
+                open.changes
+            }
+            Some(open) => {
+                let what = format!(
+                    "the log holds the first {} changes of transaction {} that commits at {}, but \
+                     the server goes on with transaction {} that commits at {}",
+                    open.changes, open.xid, open.commit_lsn, begin.xid, begin.final_lsn
+                );
+                return Err(Error::Gap {
+                    stored: self.position.end_lsn,
+                    what,
+                });
+            }
+        };
+        let contained = self.contained(begin);
+        self.transaction = Some(Transaction {
+            xid: begin.xid,
+            final_lsn: begin.final_lsn,
+            commit_time_us: begin.commit_time_us,
+            changes: 0,
+            skip,
+            contained,
+            origin: None,
+        });
+        Ok(())
+    }
+
+    fn contained(&mut self, begin: &pgoutput::Begin) -> bool {
+        let saw = |contained: &Contained| contained.saw(begin.xid, begin.final_lsn);
+        let contained = self.position.contained.as_ref().is_some_and(saw);
+        if self
+            .position
+            .contained
+            .as_ref()
+            .is_some_and(|c| begin.final_lsn >= c.until)
+        {
+            self.position.contained = None;
+        }
+        contained
+    }
+
+    fn on_commit(&mut self, lsn: Lsn, commit: &pgoutput::Commit) -> Result<(), Error> {
+        let Some(transaction) = self.transaction.take() else {
+            return Err(out_of_order(lsn, "a commit without a transaction"));
+        };
+        if transaction.changes < transaction.skip {
+            let what = format!(
+                "the log holds {} changes of transaction {}, the server sent only {}",
+                transaction.skip, transaction.xid, transaction.changes
+            );
+            return Err(Error::Gap {
+                stored: self.position.end_lsn,
+                what,
+            });
+        }
+        self.position.end_lsn = self.position.end_lsn.max(commit.end_lsn);
+        self.position.last_commit = Some(commit.end_lsn);
+        self.last_commit_us = Some(transaction.commit_time_us);
+        self.position.open = None;
+        Ok(())
+    }
+
+    /// A message outside of any transaction.
+    async fn on_message_outside(&mut self, message: &LogicalMessage<'_>) -> Result<(), Error> {
+        if message.lsn <= self.position.message_lsn {
+            return Ok(());
+        }
+        self.position.message_lsn = message.lsn;
+        self.position.last_commit = Some(message.lsn);
+        let point = MessagePoint {
+            ts_us: self
+                .last_commit_us
+                .unwrap_or(self.context.clock.now_ns() / 1_000),
+            tx_id: None,
+            last_commit: self.position.last_commit,
+        };
+        self.emit_message(point, message).await
+    }
+
+    async fn emit_message(
+        &mut self,
+        point: MessagePoint,
+        message: &LogicalMessage<'_>,
+    ) -> Result<(), Error> {
+        let messages = match self.messages.take() {
+            Some(messages) => messages,
+            None => Messages::new(self.context, &mut self.out).await?,
+        };
+        self.context.gauges.count(Op::Message, 1);
+        let added = messages.add(self.context, point, message, &mut self.out);
+        self.messages = Some(messages);
+        added
+    }
+
+    /// A row, a truncate or a transactional message: counted before any filter.
+    async fn on_change(&mut self, lsn: Lsn, change: &Message<'_>) -> Result<(), Error> {
+        let Some(transaction) = &mut self.transaction else {
+            return Err(out_of_order(lsn, "a change without a transaction"));
+        };
+        transaction.changes += 1;
+        if transaction.changes <= transaction.skip {
+            return Ok(());
+        }
+        self.position.open = Some(Open {
+            commit_lsn: transaction.final_lsn,
+            xid: transaction.xid,
+            changes: transaction.changes,
+        });
+        if transaction.contained {
+            return Ok(());
+        }
+        if let Message::LogicalMessage(message) = change {
+            let point = MessagePoint {
+                ts_us: transaction.commit_time_us,
+                tx_id: Some(i64::from(transaction.xid)),
+                last_commit: self.position.last_commit,
+            };
+            return self.emit_message(point, message).await;
+        }
+        let point = Point {
+            lsn,
+            ts_us: transaction.commit_time_us,
+            tx_id: Some(i64::from(transaction.xid)),
+            last_commit: self.position.last_commit,
+            marker: SnapshotMarker::False,
+            origin: transaction
+                .origin
+                .as_ref()
+                .map(|(name, lsn)| (name.as_str(), *lsn)),
+        };
+        self.last_change_us = Some(transaction.commit_time_us);
+        let now_ns = self.context.clock.now_ns();
+        let writer = Writer {
+            context: self.context,
+            tables: &self.tables,
+            emitter: &mut self.emitter,
+            out: &mut self.out,
+        };
+        writer.write(&point, change, now_ns)
+    }
+
+    /// Hands over what is due: records when the log is free or a chunk is full, a position alone
+    /// when it moved far, is old, or is waited for.
+    fn submit_if_due(&mut self) -> Result<(), Error> {
+        let room = self.in_flight_bytes < IN_FLIGHT_BYTES_MAX;
+        let free = self.in_flight.is_empty();
+        let records = self.out.records() > 0;
+        let full = self.out.bytes() >= CHUNK_BYTES;
+        let moved = self.position.end_lsn.bytes_since(self.submitted_lsn);
+        let position = moved > 0
+            && (moved >= IDLE_BYTES || self.urgent || self.submitted_at.elapsed() >= IDLE_AFTER);
+        if (free && (records || position)) || (room && full) {
+            self.submit()?;
+        }
+        Ok(())
+    }
+
+    /// Hands over everything, with the position.
+    fn submit(&mut self) -> Result<(), Error> {
+        if self.out.records() == 0 && self.position.end_lsn == self.submitted_lsn {
+            return Ok(());
+        }
+        let bytes = self.out.bytes();
+        // A position alone takes next to no room, and lets the server recycle its log.
+        let origin = if self.out.records() > 0 {
+            Origin::Outside
+        } else {
+            Origin::Inside
+        };
+        let mut append = self.out.take(origin)?;
+        append.batches.push(self.position_batch()?);
+        let ticket = self.context.log.submit_in(&self.context.chain, append);
+        self.in_flight.push_back(InFlight {
+            ticket,
+            bytes,
+            end_lsn: self.position.end_lsn,
+            commit_time_us: self.last_change_us.take(),
+            submitted: Instant::now(),
+        });
+        self.in_flight_bytes += bytes;
+        self.submitted_lsn = self.position.end_lsn;
+        self.submitted_at = Instant::now();
+        self.urgent = false;
+        Ok(())
+    }
+
+    fn position_batch(&self) -> Result<PartitionBatch, Error> {
+        self.context.position_batch(&self.position)
+    }
+
+    /// Waits until the oldest append is durable, at most [`STALL_MAX`].
+    async fn wait_for_room(&mut self) -> Result<(), Error> {
+        let stalled = Error::Stalled(STALL_MAX.as_secs());
+        let Ok(done) = timeout(STALL_MAX, oldest(&mut self.in_flight)).await else {
+            return Err(stalled);
+        };
+        self.on_durable(done?);
+        Ok(())
+    }
+
+    fn on_durable(&mut self, _appended: Appended) {
+        let Some(append) = self.in_flight.pop_front() else {
+            return;
+        };
+        self.in_flight_bytes = self.in_flight_bytes.saturating_sub(append.bytes);
+        let end_lsn = append.end_lsn;
+        self.progress.send_if_modified(|progress| {
+            let changed = end_lsn > progress.durable;
+            progress.durable = progress.durable.max(end_lsn);
+            changed
+        });
+        if let Some(commit) = append.commit_time_us {
+            let seconds = seconds_since(commit, self.context.clock.now_ns());
+            self.context.gauges.commit_to_log.record(seconds);
+        }
+    }
+}
+
+/// Resolves with the outcome of the oldest append on its way; the entry stays in the queue.
+/// Pending for ever where nothing is on its way. Cancel safe.
+async fn oldest(in_flight: &mut VecDeque<InFlight>) -> Result<Appended, Error> {
+    match in_flight.front_mut() {
+        Some(append) => Ok((&mut append.ticket).await?),
+        None => std::future::pending().await,
+    }
+}
+
+/// Writes a change of the stream through the emitter; apart from [`Stream`] so that the borrow of
+/// the transaction's origin can stay.
+struct Writer<'w> {
+    context: &'w Context,
+    tables: &'w Tables,
+    emitter: &'w mut Emitter,
+    out: &'w mut Outgoing,
+}
+
+impl Writer<'_> {
+    fn write(self, point: &Point<'_>, change: &Message<'_>, now: i64) -> Result<(), Error> {
+        let Writer {
+            context,
+            tables,
+            emitter,
+            out,
+        } = self;
+        let skip = context.config.skipped_operations;
+        let (op, skipped) = match change {
+            Message::Insert(_) => (Op::Create, skip.create),
+            Message::Update(_) => (Op::Update, skip.update),
+            Message::Delete(_) => (Op::Delete, skip.delete),
+            Message::Truncate(_) => (Op::Truncate, skip.truncate),
+            _ => return Ok(()),
+        };
+        if skipped {
+            return Ok(());
+        }
+        if let Message::Truncate(truncate) = change {
+            for relation in truncate.relation_ids.iter() {
+                if let Some(table) = tables.captured(relation, point.lsn)? {
+                    emitter.truncate(table, point, now, out)?;
+                    context.gauges.count(op, 1);
+                }
+            }
+            return Ok(());
+        }
+        let relation = match change {
+            Message::Insert(insert) => insert.relation_id,
+            Message::Update(update) => update.relation_id,
+            Message::Delete(delete) => delete.relation_id,
+            _ => return Ok(()),
+        };
+        let Some(table) = tables.captured(relation, point.lsn)? else {
+            return Ok(());
+        };
+        context.gauges.count(op, 1);
+        match change {
+            Message::Insert(insert) => emitter.insert(table, point, &insert.new, now, out),
+            Message::Update(update) => {
+                emitter.update(table, point, update.old.as_ref(), &update.new, now, out)
+            }
+            Message::Delete(delete) => emitter.delete(table, point, &delete.old, now, out),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn out_of_order(lsn: Lsn, what: &str) -> Error {
+    Error::Protocol {
+        lsn,
+        what: what.to_owned(),
+    }
+}
+
+fn seconds_since(commit_us: i64, now_ns: i64) -> f64 {
+    let behind_us = now_ns.div_euclid(1_000).saturating_sub(commit_us).max(0);
+    Duration::from_micros(behind_us.unsigned_abs()).as_secs_f64()
+}

@@ -1,0 +1,148 @@
+//! What the catalogue tells about types, looked up by oid.
+//!
+//! Built-in base types are known without it; a type that was made in the database (an enum, a
+//! domain, an extension's type) or an array of one must be in the registry to be mapped.
+
+use std::collections::HashMap;
+
+/// Reads every type a column can have: oid, schema, name, kind (`b`ase, `e`num, `d`omain,
+/// `c`omposite, `r`ange, `m`ultirange, `p`seudo, `a`rray), element oid of an array, base oid and
+/// type modifier of a domain, labels of an enum in order. [`TypeInfo::from_row`] takes a row.
+pub const CATALOGUE_QUERY: &str = "\
+SELECT t.oid, n.nspname::text, t.typname::text, \
+ (CASE WHEN t.typelem <> 0 AND t.typlen = -1 AND e.typarray = t.oid THEN 'a' ELSE t.typtype END)::text, \
+ t.typelem, t.typbasetype, t.typtypmod, \
+ COALESCE((SELECT array_agg(l.enumlabel::text ORDER BY l.enumsortorder) \
+   FROM pg_catalog.pg_enum l WHERE l.enumtypid = t.oid), '{}'::text[]) \
+ FROM pg_catalog.pg_type t \
+ JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
+ LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem";
+
+/// A type of the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypeInfo {
+    /// `pg_type.oid`.
+    pub oid: u32,
+    /// `typname`, such as `int4` or `_text`.
+    pub name: String,
+    /// The schema it lives in.
+    pub schema: String,
+    /// What it is.
+    pub kind: TypeKind,
+}
+
+/// What a type is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TypeKind {
+    /// A base type.
+    Base,
+    /// An enumerated type.
+    Enum {
+        /// Its labels in order.
+        labels: Vec<String>,
+    },
+    /// A domain.
+    Domain {
+        /// The type it is over, which may be a domain again.
+        base_oid: u32,
+        /// The modifier it fixes; -1 where it fixes none.
+        base_typmod: i32,
+    },
+    /// A row type.
+    Composite,
+    /// A range.
+    Range,
+    /// A multirange.
+    MultiRange,
+    /// A pseudo type.
+    Pseudo,
+    /// An array.
+    Array {
+        /// The type of its elements.
+        element_oid: u32,
+    },
+}
+
+impl TypeInfo {
+    /// From a row of [`CATALOGUE_QUERY`]; none for a kind this version does not know.
+    #[must_use]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one argument for each column of the query"
+    )]
+    pub fn from_row(
+        oid: u32,
+        schema: String,
+        name: String,
+        kind: &str,
+        element_oid: u32,
+        base_oid: u32,
+        base_typmod: i32,
+        labels: Vec<String>,
+    ) -> Option<TypeInfo> {
+        let kind = match kind {
+            "b" => TypeKind::Base,
+            "e" => TypeKind::Enum { labels },
+            "d" => TypeKind::Domain {
+                base_oid,
+                base_typmod,
+            },
+            "c" => TypeKind::Composite,
+            "r" => TypeKind::Range,
+            "m" => TypeKind::MultiRange,
+            "p" => TypeKind::Pseudo,
+            "a" => TypeKind::Array { element_oid },
+            _ => return None,
+        };
+        Some(TypeInfo {
+            oid,
+            name,
+            schema,
+            kind,
+        })
+    }
+}
+
+/// Types by oid.
+#[derive(Debug, Clone, Default)]
+pub struct TypeRegistry {
+    types: HashMap<u32, TypeInfo>,
+}
+
+impl TypeRegistry {
+    /// An empty registry: only built-in base types and their arrays are known.
+    #[must_use]
+    pub fn new() -> TypeRegistry {
+        TypeRegistry::default()
+    }
+
+    /// Adds a type, or replaces what was known under its oid.
+    pub fn insert(&mut self, info: TypeInfo) {
+        self.types.insert(info.oid, info);
+    }
+
+    /// The type of an oid.
+    #[must_use]
+    pub fn get(&self, oid: u32) -> Option<&TypeInfo> {
+        self.types.get(&oid)
+    }
+
+    /// How many types are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.types.len()
+    }
+
+    /// Whether none is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.types.is_empty()
+    }
+}
+
+impl FromIterator<TypeInfo> for TypeRegistry {
+    fn from_iter<I: IntoIterator<Item = TypeInfo>>(infos: I) -> TypeRegistry {
+        let types = infos.into_iter().map(|info| (info.oid, info)).collect();
+        TypeRegistry { types }
+    }
+}
