@@ -549,3 +549,6 @@ fn damaged(partition: &Partition, segment: &Segment, bad: &super::segment::Bad) 
         what,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -175,7 +175,6 @@ async fn write_answers(
 ) -> Result<(), Closed> {
     while let Some(queued) = queue.recv().await {
         let (frame, records) = match queued.answer {
-            Answer::Nothing => continue,
             Answer::Now(frame, records) => (frame, records),
             Answer::Later(frame) => match frame.await? {
                 Some(frame) => (frame, None),

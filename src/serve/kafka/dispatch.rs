@@ -21,11 +21,9 @@ use crate::kafka::{
 
 /// What is sent back.
 pub(super) enum Answer {
-    /// Nothing is (a Produce request without acknowledgement).
-    Nothing,
     /// This, with the records' part of the budget.
     Now(Frame, Option<Share>),
-    /// What the log will say, or nothing.
+    /// What the log will say; nothing where the producer wants no acknowledgement.
     Later(Pin<Box<dyn Future<Output = Result<Option<Frame>, Refusal>> + Send>>),
 }
 
@@ -99,18 +97,22 @@ pub(super) async fn dispatch(
         ApiKey::FindCoordinator => call.now(api::handle_find_coordinator),
         ApiKey::JoinGroup => call.then(api::handle_join_group).await,
         ApiKey::SyncGroup => call.then(api::handle_sync_group).await,
-        ApiKey::Heartbeat => call.now(api::handle_heartbeat),
+        ApiKey::Heartbeat => call.now(|context, request| api::handle_heartbeat(context, &request)),
         ApiKey::LeaveGroup => call.now(api::handle_leave_group),
         ApiKey::OffsetCommit => call.then(api::handle_offset_commit).await,
         ApiKey::OffsetFetch => call.now(api::handle_offset_fetch),
-        ApiKey::ListGroups => call.now(api::handle_list_groups),
+        ApiKey::ListGroups => {
+            call.now(|context, request| api::handle_list_groups(context, &request))
+        }
         ApiKey::DescribeGroups => call.now(api::handle_describe_groups),
         ApiKey::DeleteGroups => call.then(api::handle_delete_groups).await,
         ApiKey::InitProducerId => call.then(api::handle_init_producer_id).await,
         ApiKey::CreateTopics => call.then(api::handle_create_topics).await,
         ApiKey::DeleteTopics => call.then(api::handle_delete_topics).await,
         ApiKey::DescribeConfigs => call.now(api::handle_describe_configs),
-        ApiKey::DescribeCluster => call.now(api::handle_describe_cluster),
+        ApiKey::DescribeCluster => {
+            call.now(|context, request| api::handle_describe_cluster(context, &request))
+        }
     }
 }
 

@@ -73,7 +73,7 @@ async fn create(
     asked: CreatableTopic,
     validate_only: bool,
 ) -> Result<CreatableTopicResult, Refused> {
-    let plan = plan(context, asked)?;
+    let plan = plan(context, &asked)?;
     if validate_only {
         return Ok(respond(&plan, None));
     }
@@ -84,7 +84,7 @@ async fn create(
     Ok(respond(&plan, Some(&made)))
 }
 
-fn plan(context: Context<'_>, asked: CreatableTopic) -> Result<Plan, Refused> {
+fn plan(context: Context<'_>, asked: &CreatableTopic) -> Result<Plan, Refused> {
     let name = TopicName::parse(&asked.name);
     let name = name.map_err(|why| (ErrorCode::INVALID_TOPIC_EXCEPTION, why.to_string()))?;
     let internal = "Penstock keeps its own state in this topic".to_owned();

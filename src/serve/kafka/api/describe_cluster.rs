@@ -13,7 +13,7 @@ const BROKERS: i8 = 1;
 
 pub(in crate::serve::kafka) fn handle_describe_cluster(
     context: Context<'_>,
-    request: DescribeClusterRequest,
+    request: &DescribeClusterRequest,
 ) -> DescribeClusterResponse {
     if request.endpoint_type != BROKERS {
         return DescribeClusterResponse {

@@ -8,7 +8,7 @@ use crate::kafka::{ErrorCode, HeartbeatRequest, HeartbeatResponse};
 
 pub(in crate::serve::kafka) fn handle_heartbeat(
     context: Context<'_>,
-    request: HeartbeatRequest,
+    request: &HeartbeatRequest,
 ) -> HeartbeatResponse {
     let beat = Heartbeat {
         member: &request.member_id,

@@ -9,7 +9,7 @@ const TYPE: &str = "classic";
 
 pub(in crate::serve::kafka) fn handle_list_groups(
     context: Context<'_>,
-    request: ListGroupsRequest,
+    request: &ListGroupsRequest,
 ) -> ListGroupsResponse {
     let passes = |filter: &[String], value: &str| {
         filter.is_empty()

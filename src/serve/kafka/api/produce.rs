@@ -129,6 +129,8 @@ async fn submit_partition(
         batch_bytes_max: usize::try_from(topic.config().max_message_bytes).unwrap_or(usize::MAX),
         decompressed_bytes_max: UNPACKED_BYTES_MAX,
     };
+    // Back-pressure: the client waits in its socket while the disk is behind.
+    broker.log.room().await;
     let bytes = check(broker, records, limits).await?;
     Ok(broker.log.submit(Append {
         origin: Origin::Outside,
