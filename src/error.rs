@@ -122,6 +122,8 @@ codes! {
     KAFKA_MALFORMED = "PEN-KAFKA-001";
     /// A Kafka API or a version of it is not supported.
     KAFKA_UNSUPPORTED = "PEN-KAFKA-002";
+    /// The address for Kafka clients cannot be bound.
+    KAFKA_LISTEN = "PEN-KAFKA-003";
 
     /// The database cannot be reached.
     SOURCE_UNREACHABLE = "PEN-SOURCE-001";
@@ -163,6 +165,23 @@ codes! {
     HTTP_UNAUTHORIZED = "PEN-HTTP-005";
     /// The object's state does not allow this.
     HTTP_CONFLICT = "PEN-HTTP-006";
+    /// The request asks for something that is not built.
+    HTTP_NOT_BUILT = "PEN-HTTP-007";
+    /// An address cannot be bound.
+    HTTP_BIND = "PEN-HTTP-008";
+
+    /// PENSTOCK_URL cannot be reached, or what answers is no Penstock.
+    CLI_UNREACHABLE = "PEN-CLI-001";
+    /// The server refused a command without saying why in its own form.
+    CLI_REFUSED = "PEN-CLI-002";
+    /// An argument cannot be read.
+    CLI_INVALID = "PEN-CLI-003";
+
+    /// Something the start needs is missing or in use.
+    APP_START = "PEN-APP-001";
+    /// The demo's PostgreSQL cannot be started.
+    APP_DEMO = "PEN-APP-002";
+
 
     /// A text that cannot name a group.
     GROUP_INVALID_ID = "PEN-GROUP-001";

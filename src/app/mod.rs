@@ -1,1 +1,22 @@
-//! (Follows.)
+//! Builds everything from the configuration, starts it, and stops it in order. The only folder
+//! that knows all others; nothing below knows it.
+//!
+//! ```text
+//! start: listeners bound -> log -> groups -> connectors -> Kafka, HTTP, metrics -> ready
+//! stop:  not ready, accept no more -> finish requests -> connectors -> groups -> log
+//! ```
+
+mod demo;
+mod error;
+mod gauges;
+mod logging;
+mod ready;
+mod runtime;
+mod serve;
+mod server;
+mod settings;
+mod signals;
+
+pub use demo::{Demo, demo};
+pub use error::Error;
+pub use serve::{Serve, serve};

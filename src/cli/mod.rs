@@ -1,1 +1,20 @@
-//! (Follows.)
+//! The command line: flags, client commands, and how results and refusals are shown.
+//!
+//! Data goes to stdout, words for people to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage,
+//! 3 unhealthy. Client commands talk to a running server over HTTP and know nothing else of it.
+
+mod arguments;
+mod check;
+mod client;
+mod connectors;
+mod failure;
+mod groups;
+mod healthcheck;
+mod output;
+mod run;
+mod serve;
+mod tail;
+mod topics;
+mod verify;
+
+pub use run::run;

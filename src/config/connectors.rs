@@ -41,6 +41,7 @@ pub fn load_connectors(config: &Config, environment: &Environment) -> Connectors
         }
     }
     refuse_clashes(found, &mut connectors);
+    warn_of_shared_prefixes(&mut connectors.run);
     connectors
 }
 
@@ -104,17 +105,34 @@ fn refuse_clashes(found: Vec<(Option<PathBuf>, ConnectorConfig)>, connectors: &m
 }
 
 /// What only one connector may have.
-fn claims(connector: &ConnectorConfig) -> [String; 3] {
+fn claims(connector: &ConnectorConfig) -> [String; 2] {
     let database = &connector.database;
     let host = database.host.to_ascii_lowercase();
     [
         format!("the name \"{}\"", connector.name),
-        format!("the topic prefix \"{}\"", connector.topic_prefix),
         format!(
             "the slot \"{}\" on {host}:{}",
             connector.slot_name, database.port
         ),
     ]
+}
+
+/// Two connectors may write the same topics, but hardly ever should.
+fn warn_of_shared_prefixes(connectors: &mut [ConnectorConfig]) {
+    let prefixes: Vec<String> = connectors.iter().map(|c| c.topic_prefix.clone()).collect();
+    for (at, connector) in connectors.iter_mut().enumerate() {
+        let mut others = prefixes
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != at);
+        if others.any(|(_, prefix)| *prefix == connector.topic_prefix) {
+            connector.warnings.push(format!(
+                "another connector has the topic prefix \"{}\" too; changes of tables of the same \
+                 name share a topic",
+                connector.topic_prefix
+            ));
+        }
+    }
 }
 
 fn place(file: Option<&Path>) -> Place {
@@ -188,6 +206,24 @@ mod tests {
         assert!(
             texts[0].contains("the slot \"s\" on h:5432 also belongs to \"b\""),
             "{texts:?}"
+        );
+    }
+
+    #[test]
+    fn equal_prefixes_and_other_slots_run_with_a_warning() {
+        let found = connectors(
+            &[
+                ("a.json", &file("p", "a", "h")),
+                ("b.json", &file("p", "b", "h")),
+            ],
+            &[],
+        );
+        assert_eq!(found.run.len(), 2);
+        assert!(
+            found
+                .run
+                .iter()
+                .all(|connector| connector.warnings.len() == 1)
         );
     }
 

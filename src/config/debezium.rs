@@ -65,7 +65,7 @@ const DEFAULT_SLOT: &str = "debezium";
 const DEFAULT_PUBLICATION: &str = "dbz_publication";
 
 /// Keys whose value has an effect.
-const USED: &[&str] = &[
+pub const USED: &[&str] = &[
     CONNECTOR_CLASS,
     TOPIC_PREFIX,
     HOSTNAME,

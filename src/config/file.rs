@@ -294,4 +294,24 @@ mod tests {
         let (_, problems) = check("a = 1\nb \"x\" {}\nc {\n x = 1\n}\nc {\n x = 2\n}\n");
         assert_eq!(problems.len(), 2, "{problems:?}");
     }
+
+    #[test]
+    fn deep_nesting_is_refused_and_not_followed() {
+        for (open, close) in [("[", "]"), ("{a=", "}"), ("(", ")"), ("\"${", "}\"")] {
+            let text = format!("a = {}1{}", open.repeat(100_000), close.repeat(100_000));
+            let (_, problems) = check(&text);
+            assert_eq!(problems.len(), 1, "{open}");
+        }
+        let blocks = format!("{}{}", "a {\n".repeat(100_000), "}\n".repeat(100_000));
+        assert_eq!(check(&blocks).1.len(), 1);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(
+            text in "[a-c={}\\[\\]\"$ \n,.0-9()?:*!|&<>-]{0,60}|\\PC{0,60}"
+        ) {
+            let _ = check(&text);
+        }
+    }
 }

@@ -245,4 +245,13 @@ mod tests {
         assert!(refused(" , ").contains("empty"));
         assert!(refused("(((a{1000}){1000}){1000})").contains("no regular expression"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_list_is_read_or_refused(list in "\\PC{0,60}", table in "\\PC{0,20}") {
+            if let Ok(filter) = TableFilter::all().and_tables(true, &list) {
+                let _ = filter.captures("public", &table);
+            }
+        }
+    }
 }

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use super::error::Error;
-use super::wire::{Reader, Wire, Writer};
+use super::reader::Reader;
+use super::wire::Wire;
+use super::writer::Writer;
 
 /// An error code of a response; 0 is none. Codes that are not listed are kept as they are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use super::api::ApiKey;
 use super::error::Error;
 use super::header::RequestHeader;
-use super::wire::{Reader, Wire, Writer};
+use super::reader::Reader;
+use super::wire::Wire;
+use super::writer::Writer;
 
 /// A decoded request may take this many times its frame's bytes, and [`BUDGET_BYTES_MIN`] more.
 /// An array of the smallest elements would take up to forty times its bytes.

@@ -10,7 +10,9 @@
 
 use super::api::ApiKey;
 use super::error::Error;
-use super::wire::{Nullable, Reader, Wire, Writer};
+use super::reader::Reader;
+use super::wire::{Nullable, Wire};
+use super::writer::Writer;
 
 /// The header of a request. The key and version may be ones that are not supported.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -40,10 +40,12 @@ mod metadata;
 mod offset_commit;
 mod offset_fetch;
 mod produce;
+mod reader;
 mod record_set;
 mod sync_group;
 mod table;
 mod wire;
+mod writer;
 
 #[cfg(test)]
 mod oracle;

@@ -1,4 +1,5 @@
 //! Agreement with the crate kafka-protocol, for every version of every message.
+//! `PROPTEST_CASES` sets the number of cases per version; a failure prints its seed.
 
 macro_rules! against_kafka_protocol {
     ($request:ident, $response:ident, $key:ident) => {
@@ -31,8 +32,10 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use super::api::ApiKey;
+use super::reader::Reader;
 use super::sample::{Sample, Source};
-use super::wire::{Reader, Wire, Writer};
+use super::wire::Wire;
+use super::writer::Writer;
 
 /// Encodes samples, has the oracle read and write them again, and wants the same bytes; then reads
 /// those bytes and wants the same value. So both directions agree on both sides.
@@ -42,9 +45,8 @@ where
     Theirs: Decodable + Encodable,
 {
     let versions: Vec<i16> = key.versions().collect();
-    let cases = ProptestConfig::with_cases(64);
     for version in versions {
-        let run = TestRunner::new(cases.clone()).run(&any::<u64>(), |seed| {
+        let run = TestRunner::new(ProptestConfig::default()).run(&any::<u64>(), |seed| {
             let value = Ours::sample(&mut Source::new(seed, version));
             let flexible = key.is_flexible(version);
             let mut writer = Writer::new(version, flexible);

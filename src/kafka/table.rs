@@ -44,7 +44,7 @@ macro_rules! message {
 
         impl $crate::kafka::wire::Wire for $name {
             fn decode(
-                reader: &mut $crate::kafka::wire::Reader<'_>,
+                reader: &mut $crate::kafka::reader::Reader<'_>,
             ) -> Result<Self, $crate::kafka::Error> {
                 let mut value = Self::default();
                 $($crate::kafka::table::decode_field!(
@@ -63,7 +63,7 @@ macro_rules! message {
 
             fn encode(
                 &self,
-                writer: &mut $crate::kafka::wire::Writer,
+                writer: &mut $crate::kafka::writer::Writer,
             ) -> Result<(), $crate::kafka::Error> {
                 $($crate::kafka::table::encode_field!(
                     self, writer, $field, $type, ($versions), [$($null)?], [$($tag)?]

@@ -9,7 +9,9 @@
 
 pub mod catalog;
 mod config;
+mod connection;
 mod error;
+mod fields;
 pub mod pgoutput;
 pub mod preflight;
 pub mod publication;
@@ -21,6 +23,10 @@ pub mod slot;
 mod snapshot;
 mod sql;
 pub mod types;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod url;
 
 pub use config::{ConnectionConfig, SslMode};
@@ -31,6 +37,6 @@ pub use replication::{
     SystemIdentity,
 };
 pub use secret::Secret;
-pub use snapshot::{CopyRows, CopyTable, Row, RowBatch, SnapshotReader};
+pub use snapshot::{CopyRows, CopyTable, OversizedRow, Row, RowBatch, SnapshotReader};
 pub use sql::{SqlClient, connect_sql};
 pub use url::UrlError;

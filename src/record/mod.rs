@@ -25,7 +25,8 @@
 //! Not here: message formats v0 and v1, which no client we serve sends to Produce 3 and later.
 //!
 //! Invariant: whatever the bytes are, nothing panics, and nothing is allocated beyond the bytes
-//! given plus the bound on decompressed bytes that the caller names.
+//! given, the bound on decompressed bytes that the caller names, and a codec's working memory (an lz4
+//! block of at most 8 MiB, a zstd window of at most 16 MiB).
 
 mod builder;
 mod codec;
@@ -36,6 +37,11 @@ mod partitioner;
 mod records;
 mod varint;
 mod verify;
+
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod tests;
 
 pub use builder::{BATCH_BYTES_MAX, BatchBuilder, Header};
 pub use codec::Codec;

@@ -190,6 +190,21 @@ mod tests {
         assert!(resolve(&[], "${file:/only}").is_err());
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_resolved_or_refused(text in "[${}:a-z/.]{0,40}|\\PC{0,40}") {
+            let _ = resolve(&[], &text);
+            let _ = properties::parse(&text);
+        }
+
+        #[test]
+        fn a_text_without_placeholders_is_left_alone(text in "[^$]{0,40}") {
+            let resolved = resolve(&[], &text).unwrap();
+            proptest::prop_assert!(!resolved.replaced);
+            proptest::prop_assert_eq!(resolved.text, text);
+        }
+    }
+
     #[test]
     fn secrets_are_read_below_their_folders_only() {
         let secrets = tempfile::tempdir().unwrap();

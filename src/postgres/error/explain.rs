@@ -30,7 +30,9 @@ impl Explain for Error {
             | Error::SlotUnfit { .. } => codes::SOURCE_SLOT_LOST,
             Error::Gap { .. } => codes::SOURCE_GAP,
             Error::Publication { .. } => codes::SOURCE_PUBLICATION,
-            Error::Sql { .. } | Error::Client { .. } => codes::SOURCE_SQL,
+            Error::SnapshotGone { .. } | Error::Sql { .. } | Error::Client { .. } => {
+                codes::SOURCE_SQL
+            }
             Error::Protocol { .. } | Error::Decode { .. } | Error::TooLarge { .. } => {
                 codes::SOURCE_PROTOCOL
             }
@@ -47,6 +49,7 @@ impl Explain for Error {
             | Error::TooManyConnections { .. }
             | Error::SlotInUse { .. }
             | Error::SlotsExhausted { .. }
+            | Error::SnapshotGone { .. }
             | Error::Protocol { .. } => Kind::Transient,
             // A password is being rotated, a certificate renewed, a database restored: somebody
             // works on it, and a source that is down never stops the rest.
@@ -66,16 +69,10 @@ impl Explain for Error {
             | Error::SlotUnfit { .. }
             | Error::Gap { .. }
             | Error::Publication { .. }
+            | Error::Client { .. }
             | Error::Decode { .. }
             | Error::TooLarge { .. } => Kind::Definite,
             Error::Sql { source, .. } => source.code.kind(),
-            Error::Client { source, .. } => {
-                if source.is_closed() {
-                    Kind::Transient
-                } else {
-                    Kind::Definite
-                }
-            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! An error in the server's own words, and what it means for what was tried.
 
 use std::fmt;
+use std::io;
 
 use super::{Error, SqlState};
 
@@ -77,16 +78,15 @@ impl ServerError {
             Action::LogIn {
                 address,
                 user,
-                database,
                 dbname,
-            } => self.during_login(address, user, database, dbname),
+            } => self.during_login(address, user, dbname),
             Action::CreateSlot(slot) => self.during_create_slot(slot),
             Action::UseSlot { slot, doing } => self.during_use_of_slot(slot, doing),
             Action::Statement(doing) => self.during_statement(doing),
         }
     }
 
-    fn during_login(self, address: &str, user: &str, database: &str, dbname: &str) -> Error {
+    fn during_login(self, address: &str, user: &str, dbname: &str) -> Error {
         let address = address.to_owned();
         let user = user.to_owned();
         match self.code {
@@ -94,7 +94,7 @@ impl ServerError {
                 Error::NoHbaEntry {
                     address,
                     user,
-                    database: database.to_owned(),
+                    database: dbname.to_owned(),
                     source: self,
                 }
             }
@@ -210,8 +210,6 @@ pub(in crate::postgres) enum Action<'a> {
         address: &'a str,
         /// The role.
         user: &'a str,
-        /// What `pg_hba.conf` is asked for.
-        database: &'a str,
         /// The database.
         dbname: &'a str,
     },
@@ -235,6 +233,39 @@ fn shorten(value: &[u8]) -> String {
 
 fn quoted_part(message: &str) -> Option<String> {
     message.split('"').nth(1).map(str::to_owned)
+}
+
+/// What a failure of the SQL client means for what was tried.
+pub(in crate::postgres) fn sql_failure(action: &Action<'_>, error: tokio_postgres::Error) -> Error {
+    if let Some(server) = error.as_db_error() {
+        return ServerError::from(server).during(action);
+    }
+    if error.is_closed() {
+        return Error::Closed;
+    }
+    let doing = match action {
+        Action::Statement(doing) => (*doing).to_owned(),
+        Action::LogIn { address, user, .. } => format!("log in at {address} as \"{user}\""),
+        Action::CreateSlot(slot) => format!("create slot \"{slot}\""),
+        Action::UseSlot { slot, doing } => format!("{doing} slot \"{slot}\""),
+    };
+    match error.into_source() {
+        // A bare I/O error is the connection's; the client wraps its own complaints as well, of
+        // kind invalid input or data.
+        Some(source) => match source.downcast::<io::Error>() {
+            Ok(source) if !is_complaint(&source) => Error::Lost { source: *source },
+            Ok(source) => Error::Client { doing, source },
+            Err(source) => Error::Client { doing, source },
+        },
+        None => Error::Protocol { what: doing },
+    }
+}
+
+fn is_complaint(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData
+    )
 }
 
 impl From<&tokio_postgres::error::DbError> for ServerError {

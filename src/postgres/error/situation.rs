@@ -7,7 +7,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::ServerError;
+use super::{Action, ServerError, sql_failure};
 use crate::lsn::Lsn;
 use crate::postgres::pgoutput::DecodeError;
 use crate::postgres::slot::Holder;
@@ -92,7 +92,8 @@ pub enum Error {
         address: String,
         /// The role.
         user: String,
-        /// `replication` or the database's name: the column of `pg_hba.conf` that must match.
+        /// The database: the column of `pg_hba.conf` that must match (the keyword `replication`
+        /// does not cover logical replication).
         database: String,
         /// The server's words.
         source: ServerError,
@@ -214,6 +215,15 @@ pub enum Error {
         /// What to run.
         mend: String,
     },
+    /// The exported snapshot ended with the connection that exported it; the snapshot has to be
+    /// taken again from its beginning.
+    #[error("use snapshot \"{snapshot}\": it has ended")]
+    SnapshotGone {
+        /// The snapshot.
+        snapshot: String,
+        /// The server's words.
+        source: ServerError,
+    },
     /// A statement failed.
     #[error("{doing}")]
     Sql {
@@ -228,7 +238,7 @@ pub enum Error {
         /// What was tried.
         doing: String,
         /// What the client said.
-        source: tokio_postgres::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The server sent what the protocol does not allow here.
     #[error("understand the server: {what}")]
@@ -254,6 +264,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// A failure of a statement that `doing` describes: `read the catalogue`.
+    #[must_use]
+    pub fn from_sql(doing: &str, error: tokio_postgres::Error) -> Error {
+        sql_failure(&Action::Statement(doing), error)
+    }
+
     /// A breach of the protocol.
     pub(in crate::postgres) fn protocol(what: impl Into<String>) -> Error {
         Error::Protocol { what: what.into() }

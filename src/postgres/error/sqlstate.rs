@@ -31,6 +31,8 @@ impl SqlState {
     pub const DUPLICATE_OBJECT: SqlState = SqlState(*b"42710");
     /// A privilege is missing.
     pub const INSUFFICIENT_PRIVILEGE: SqlState = SqlState(*b"42501");
+    /// A value that cannot be: a snapshot's name that is not known.
+    pub const INVALID_PARAMETER_VALUE: SqlState = SqlState(*b"22023");
     /// A WAL segment that was removed.
     pub const UNDEFINED_FILE: SqlState = SqlState(*b"58P01");
 

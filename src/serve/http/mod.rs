@@ -1,1 +1,38 @@
-//! (Follows.)
+//! The HTTP face: health, status, topics and their records, groups, connectors, and `/metrics` on
+//! a listener of its own. One file per area.
+//!
+//! Invariants: it holds no durable state; every refusal is a problem with a code
+//! ([`error`](self)) and changes nothing; whatever a caller sends, memory and time are bounded by
+//! the named limits of these files. What is not built (push, server-sent events, WebSockets,
+//! shared groups, dead letters, the registry, the console) is refused by name in `not_built`.
+
+mod access;
+mod answer;
+mod connectors;
+mod error;
+mod from;
+mod groups;
+mod guard;
+mod handles;
+mod health;
+mod logins;
+mod metrics_page;
+mod not_built;
+mod record_json;
+mod records;
+mod router;
+mod server;
+mod service;
+mod status;
+#[cfg(test)]
+mod tests;
+mod topic_settings;
+mod topics;
+
+pub use access::Admission;
+pub use from::{From, InvalidFrom};
+pub use handles::{Handles, Listeners};
+pub use metrics_page::Render;
+pub use record_json::{RecordHeader, RecordJson};
+pub use server::{Error, Listener};
+pub use service::{Service, serve_metrics};

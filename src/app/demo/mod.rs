@@ -1,0 +1,15 @@
+//! `penstock demo`: a private PostgreSQL with a small shop, Penstock on it in this process, and
+//! every event on stdout as it arrives, one JSON object a line. Addresses go to stderr.
+//!
+//! Everything lives in one temporary folder and two process trees of ours; both are gone when the
+//! demo ends, by time, by signal, or because stdout was closed.
+
+mod cluster;
+mod folder;
+mod migrations;
+mod printer;
+mod programs;
+mod run;
+mod shop;
+
+pub use run::{Demo, demo};

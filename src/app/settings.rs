@@ -1,0 +1,114 @@
+//! From the configuration to what the parts are told.
+
+use super::error::Error;
+use crate::config::{self, Config, Environment};
+use crate::connect::{Connectors, Declared};
+use crate::log::{self, Cleanup, TopicConfig};
+use crate::metrics;
+use crate::serve::http::{Admission, Listeners};
+use crate::serve::kafka;
+
+/// The log's settings.
+pub(super) fn log(config: &Config) -> log::Config {
+    let mut settings = log::Config::at(&config.data_dir);
+    settings.journal_file_bytes = config.journal_file_bytes;
+    settings.journal_files = config.journal_files;
+    settings.floors.outside = config.disk_floor_bytes;
+    settings.topic_defaults = TopicConfig {
+        retention_ms: config.retention_ms,
+        retention_bytes: config.retention_bytes,
+        segment_bytes: config.segment_bytes,
+        cleanup: Cleanup::Delete,
+        max_message_bytes: config.max_message_bytes,
+    };
+    settings
+}
+
+/// Who may use the administrator's surface.
+pub(super) fn admission(config: &Config) -> Admission {
+    match &config.admin_password {
+        Some(password) => Admission::Password(password.clone()),
+        None if config.logto_is_set => Admission::Nobody,
+        None => Admission::Local,
+    }
+}
+
+/// All connectors: those to run, those that are off, those that cannot run.
+pub(super) fn connectors(config: &Config, environment: &Environment) -> Vec<Declared> {
+    let loaded = config::load_connectors(config, environment);
+    let run = loaded
+        .run
+        .into_iter()
+        .map(|one| Declared::Run(Box::new(one)));
+    let off = loaded.off.into_iter().map(|one| Declared::Off {
+        name: one.name,
+        reason: one.reason,
+    });
+    let invalid = loaded.problems.into_iter().map(|one| Declared::Invalid {
+        reason: one.to_string(),
+        name: one.name,
+    });
+    run.chain(off).chain(invalid).collect()
+}
+
+/// Says in the start log who can do what.
+pub(super) fn tell_what_is_open(config: &Config, listeners: &Listeners) {
+    let http = match admission(config) {
+        Admission::Password(_) => "whoever shows PENSTOCK_ADMIN_PASSWORD",
+        Admission::Local => "callers on this machine",
+        Admission::Nobody => "nobody, since tokens are not built and no password is set",
+    };
+    let kafka = match config.kafka_anonymous {
+        config::Anonymous::Limited => "anybody: read, groups, create, produce to unowned topics",
+        config::Anonymous::Admin => "anybody: everything (PENSTOCK_KAFKA_ANONYMOUS=admin)",
+    };
+    let shown = |address: Option<std::net::SocketAddr>| address.map(|it| it.to_string());
+    tracing::info!(address = shown(listeners.http), open_to = http, "http");
+    tracing::info!(address = shown(listeners.kafka), open_to = kafka, "kafka");
+    tracing::info!(
+        address = shown(listeners.metrics),
+        open_to = "anybody",
+        "metrics"
+    );
+}
+
+/// The recorder of this process.
+pub(super) fn metrics() -> Result<metrics::Handle, Error> {
+    let revision = option_env!("PENSTOCK_REVISION").unwrap_or("unknown");
+    let installed = metrics::install(env!("CARGO_PKG_VERSION"), revision);
+    installed.map_err(|cause| Error::System {
+        doing: "record metrics".to_owned(),
+        cause: std::io::Error::other(cause),
+        mend: "start one server in a process".to_owned(),
+    })
+}
+
+/// What the Kafka face is told.
+pub(super) fn kafka(config: &Config) -> kafka::Config {
+    kafka::Config {
+        advertise: config.kafka_advertise.clone().map(|it| kafka::Advertise {
+            host: it.host,
+            port: it.port,
+        }),
+        auto_create_topics: config.auto_create_topics,
+        default_partitions: partitions(config),
+        anonymous_admin: config.kafka_anonymous == config::Anonymous::Admin,
+        ..kafka::Config::default()
+    }
+}
+
+/// Partitions of topics made without saying how many.
+pub(super) fn partitions(config: &Config) -> u32 {
+    u32::try_from(config.default_partitions).unwrap_or(1)
+}
+
+/// Connectors own the topics they write.
+#[derive(Debug)]
+pub(super) struct ByConnector(pub(super) Connectors);
+
+impl kafka::Ownership for ByConnector {
+    fn owner(&self, topic: &str) -> Option<String> {
+        let connector = self.0.owner_of(topic)?;
+        Some(format!("connector \"{connector}\""))
+    }
+}

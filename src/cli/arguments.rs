@@ -1,0 +1,361 @@
+//! The commands and their flags. What is not built is not listed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// PostgreSQL changes in durable topics that any Kafka client can read.
+#[derive(Debug, Parser)]
+#[command(
+    name = "penstock",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+#[command(
+    after_help = "Client commands talk to PENSTOCK_URL (default: the address of \
+PENSTOCK_HTTP_LISTEN) and show PENSTOCK_ADMIN_PASSWORD where it is set.\n\
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 unhealthy."
+)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the server
+    Serve(Serve),
+    /// Run a private PostgreSQL with a small shop and print its changes as they arrive
+    Demo(Demo),
+    /// Check the configuration and the connector files
+    Check(Check),
+    /// Ask a running server whether it is healthy
+    Healthcheck(Healthcheck),
+    /// Show and change topics
+    #[command(subcommand)]
+    Topics(Topics),
+    /// Print the records of a topic
+    Tail(Tail),
+    /// Show and change consumer groups
+    #[command(subcommand)]
+    Groups(Groups),
+    /// Show how far consumer groups are behind
+    Lag(Lag),
+    /// Show and restart connectors
+    #[command(subcommand)]
+    Connectors(Connectors),
+    /// Look at a data directory that no server uses
+    #[command(subcommand)]
+    Log(Log),
+}
+
+/// Flags of `serve`; each wins over its variable and over the file.
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    pub(super) settings: Settings,
+    /// Write the bound addresses to this file, as JSON, once traffic is taken
+    #[arg(long, value_name = "PATH")]
+    pub(super) ready_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Settings {
+    /// Configuration file [default: penstock.hcl where it exists]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Folder of all state [default: data]
+    #[arg(long, value_name = "DIR")]
+    pub(super) data_dir: Option<String>,
+    /// Address of the HTTP API [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) http_listen: Option<String>,
+    /// Address for Kafka clients [default: 127.0.0.1:9092]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) kafka_listen: Option<String>,
+    /// What Kafka clients are told to connect to
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(super) kafka_advertise: Option<String>,
+    /// Address of /metrics, or "off" [default: 127.0.0.1:9464]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) metrics_listen: Option<String>,
+    /// postgres://... makes a connector that writes plain JSON
+    #[arg(long, value_name = "URL")]
+    pub(super) source_url: Option<String>,
+    /// Tables of that connector [default: public.*]
+    #[arg(long, alias = "tables", value_name = "GLOBS")]
+    pub(super) source_tables: Option<String>,
+    /// First part of its topics [default: app]
+    #[arg(long, alias = "topic-prefix", value_name = "PREFIX")]
+    pub(super) source_topic_prefix: Option<String>,
+    /// Connector files in Debezium's form [default: cdc/*.json]
+    #[arg(long, value_name = "GLOB")]
+    pub(super) connectors: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// End after this time, such as 30s or 5m
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub(super) time: Option<Duration>,
+    /// Leave the database and the data directory behind
+    #[arg(long)]
+    pub(super) keep: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    pub(super) settings: Settings,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Healthcheck {
+    /// Ask whether it takes new records, not only whether it lives
+    #[arg(long)]
+    pub(super) ready: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Topics {
+    /// List the topics
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a topic's settings and partitions
+    Describe {
+        topic: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Create a topic
+    Create {
+        topic: String,
+        #[arg(long, default_value_t = 1, value_name = "COUNT")]
+        partitions: u32,
+        /// A setting such as retention.ms=3600000; may repeat
+        #[arg(long = "config", value_name = "NAME=VALUE", value_parser = setting)]
+        settings: Vec<(String, String)>,
+    },
+    /// Change settings of a topic
+    Alter {
+        topic: String,
+        /// A setting such as retention.ms=3600000; may repeat
+        #[arg(long = "config", value_name = "NAME=VALUE", value_parser = setting, required = true)]
+        settings: Vec<(String, String)>,
+    },
+    /// Delete a topic with all its records
+    Delete { topic: String },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Tail {
+    pub(super) topic: String,
+    /// Where to begin: start, end, an offset, -10 (the last ten), -1h, or a time
+    #[arg(long, default_value = "-10", allow_hyphen_values = true)]
+    pub(super) from: String,
+    /// Only this partition
+    #[arg(long, short = 'p')]
+    pub(super) partition: Option<i32>,
+    /// Wait for further records
+    #[arg(long, short = 'f')]
+    pub(super) follow: bool,
+    /// End after so many records
+    #[arg(long, short = 'n', value_name = "COUNT")]
+    pub(super) limit: Option<usize>,
+    /// Only records with this key
+    #[arg(long)]
+    pub(super) key: Option<String>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Groups {
+    /// List the groups
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a group's members and offsets
+    Describe {
+        group: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Move a group that has no members to another place
+    Seek {
+        group: String,
+        /// Where to: start, end, an offset, -10 (the last ten), -1h, or a time
+        #[arg(long, allow_hyphen_values = true)]
+        to: String,
+        /// Only this topic [default: all that the group has offsets of]
+        #[arg(long)]
+        topic: Option<String>,
+        /// Only this partition
+        #[arg(long, short = 'p', requires = "topic")]
+        partition: Option<i32>,
+    },
+    /// Delete a group that has no members
+    Delete { group: String },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Lag {
+    /// Only this group
+    pub(super) group: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Connectors {
+    /// List the connectors with their states
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one connector, or all
+    Status {
+        connector: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Start a connector again
+    Restart { connector: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Log {
+    /// Read everything and check it
+    Verify {
+        /// The data directory [default: that of the configuration]
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Settings {
+    /// The flags that were given, under the names of their keys.
+    pub(super) fn pairs(&self) -> Vec<(&'static str, String)> {
+        let all = [
+            ("data_dir", &self.data_dir),
+            ("http.listen", &self.http_listen),
+            ("kafka.listen", &self.kafka_listen),
+            ("kafka.advertise", &self.kafka_advertise),
+            ("metrics.listen", &self.metrics_listen),
+            ("source.url", &self.source_url),
+            ("source.tables", &self.source_tables),
+            ("source.topic_prefix", &self.source_topic_prefix),
+            ("connectors", &self.connectors),
+        ];
+        let given = |(name, value): (&'static str, &Option<String>)| Some((name, value.clone()?));
+        all.into_iter().filter_map(given).collect()
+    }
+}
+
+/// `NAME=VALUE`.
+fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+/// `30s`, `5m`, `1h`; a bare number counts seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit_seconds = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err("write a number and s, m or h".to_owned()),
+    };
+    let seconds = number
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(unit_seconds));
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| "write a number and s, m or h".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_contradict_nothing() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_of_serve_is_a_key_of_the_configuration() {
+        let mut line = vec!["penstock", "serve"];
+        let flags = [
+            "--data-dir",
+            "--http-listen",
+            "--kafka-listen",
+            "--kafka-advertise",
+            "--metrics-listen",
+            "--source-url",
+            "--source-tables",
+            "--source-topic-prefix",
+            "--connectors",
+        ];
+        for flag in flags {
+            line.extend([flag, "x"]);
+        }
+        let Command::Serve(serve) = Arguments::try_parse_from(line).unwrap().command else {
+            panic!("another command");
+        };
+        let pairs = serve.settings.pairs();
+        assert_eq!(pairs.len(), flags.len());
+        for ((name, _), flag) in pairs.iter().zip(flags) {
+            assert!(crate::config::Key::find(name).is_some(), "{name}");
+            assert_eq!(format!("--{}", name.replace(['.', '_'], "-")), flag);
+        }
+    }
+
+    #[test]
+    fn places_may_begin_with_a_minus() {
+        let line = ["penstock", "tail", "t", "--from", "-1h", "-f"];
+        let Command::Tail(tail) = Arguments::try_parse_from(line).unwrap().command else {
+            panic!("another command");
+        };
+        assert_eq!(tail.from, "-1h");
+        assert!(tail.follow);
+    }
+
+    #[test]
+    fn durations_have_a_unit_or_are_seconds() {
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("30"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("2h"), Ok(Duration::from_secs(7200)));
+        for text in ["", "s", "1d", "-1s", "99999999999999999999s", "1\u{b5}s"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,509 @@
+//! Opens a data directory: checkpoint, then what the journal holds behind it.
+//!
+//! 1. The checkpoint says what segments hold durably. Longer files are cut, files it does not name
+//!    are left over from a crash and removed.
+//! 2. The whole journal is checked before anything of it is applied.
+//! 3. Topics are those of `__cluster_metadata`, the journal's part of it included, so entries of
+//!    topics that were deleted later are passed over.
+//! 4. Entries behind the checkpoint are written to segments, and a new checkpoint covers them.
+//!
+//! Nothing is removed on the word of a file that cannot be read: such a directory is refused.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use uuid::Uuid;
+
+use super::appender::{Appender, Shared};
+use super::batch;
+use super::checkpoint::{self, Checkpoint, KnownPartition};
+use super::config::{Config, TopicConfig};
+use super::disk::{Disk, DiskLock};
+use super::error::Error;
+use super::journal::{Entries, Journal, Part, Scan, scan};
+use super::metadata::{self, Metadata};
+use super::partition::{Chunk, Partition};
+use super::segment::{
+    Bad, Batches, Kind, OpenFiles, Resume, Segment, SegmentWriter, file_name, parse_name,
+};
+use super::status::Status;
+use super::store::Store;
+use super::topic::{Catalog, Topic};
+use super::writer::{self, Writer};
+use crate::clock::Clock;
+use crate::topic::{CLUSTER_METADATA, PartitionId, TopicName};
+
+/// Replayed batches are written to segments when this much has come together.
+const REPLAY_BYTES: usize = 8 << 20;
+
+/// Metadata is read in pieces of about this size.
+const READ_BYTES: usize = 1 << 20;
+
+/// An opened data directory, before its threads run.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) lock: Box<dyn DiskLock>,
+    pub(super) shared: Shared,
+    pub(super) appender: Appender,
+    pub(super) writer: Writer,
+    pub(super) cluster_id: Option<String>,
+    pub(super) next_producer_id: i64,
+}
+
+/// The data directory's folders.
+struct Dirs {
+    data: PathBuf,
+    journal: PathBuf,
+    topics: PathBuf,
+}
+
+/// Opens or makes a data directory.
+pub(super) fn open(
+    config: &Config,
+    disk: Arc<dyn Disk>,
+    clock: Arc<dyn Clock>,
+) -> Result<Opened, Error> {
+    let dirs = Dirs {
+        data: config.dir.clone(),
+        journal: config.dir.join("journal"),
+        topics: config.dir.join("topics"),
+    };
+    let lock = prepare(&*disk, &dirs)?;
+    let checkpoint = load_or_begin(&*disk, &dirs)?;
+    let files = Arc::new(OpenFiles::new(Arc::clone(&disk)));
+    let mut metadata = Metadata::default();
+    let known_metadata = checkpoint
+        .partitions
+        .iter()
+        .find(|known| known.topic == metadata::TOPIC_ID);
+    if let Some(known) = known_metadata {
+        read_metadata(&files, &dirs.topics, known, &mut metadata)?;
+    }
+    let scan = scan(&*disk, &dirs.journal, checkpoint.sequence)?;
+    read_journal_metadata(&*disk, &scan, &dirs, &mut metadata)?;
+
+    let catalog = catalog(config, &dirs.topics, &metadata);
+    let restored = restore(&files, &dirs.topics, &catalog, &checkpoint)?;
+    let shared = Shared {
+        queue: Arc::default(),
+        backlog: Arc::default(),
+        status: Arc::new(Status::new(
+            Arc::clone(&disk),
+            Arc::clone(&clock),
+            config.dir.clone(),
+            config.floors,
+        )),
+        files,
+        catalog: Arc::new(ArcSwap::from_pointee(catalog)),
+    };
+    let mut journal = Journal::new(
+        disk,
+        dirs.journal,
+        (config.journal_file_bytes, config.journal_files),
+        scan.next_sequence,
+        checkpoint.generation.max(scan.generation),
+    )?;
+    let mut writer = Writer::new(
+        shared.clone(),
+        clock,
+        dirs.data,
+        journal.freeing(),
+        restored.stores,
+        checkpoint.sequence,
+    );
+    replay(&mut writer, &shared, &scan, &metadata)?;
+    writer.dirs.extend(restored.dirs);
+    if scan.entries_count() > 0 || restored.changed {
+        writer.checkpoint()?;
+    }
+    journal.remove_old()?;
+    writer.show_restored();
+    Ok(Opened {
+        lock,
+        appender: Appender::new(shared.clone(), journal),
+        shared,
+        writer,
+        cluster_id: metadata.cluster_id,
+        next_producer_id: metadata.next_producer_id,
+    })
+}
+
+/// Makes the folders and takes the lock.
+fn prepare(disk: &dyn Disk, dirs: &Dirs) -> Result<Box<dyn DiskLock>, Error> {
+    let make = |dir: &Path| {
+        disk.create_dir_all(dir)
+            .map_err(Error::io("make the folder", dir))
+    };
+    make(&dirs.data)?;
+    let path = dirs.data.join("lock");
+    let lock = disk
+        .lock(&path)
+        .map_err(Error::io("lock", &path))?
+        .ok_or_else(|| Error::InUse(dirs.data.clone()))?;
+    make(&dirs.journal)?;
+    make(&dirs.topics)?;
+    disk.sync_dir(&dirs.data)
+        .map_err(Error::io("sync the folder", &dirs.data))?;
+    if let Some(parent) = dirs.data.parent().filter(|p| !p.as_os_str().is_empty()) {
+        disk.sync_dir(parent)
+            .map_err(Error::io("sync the folder", parent))?;
+    }
+    Ok(lock)
+}
+
+/// The checkpoint, or the first one of a new directory. A directory that holds a log but no
+/// checkpoint is refused: without it nothing says what is durable.
+fn load_or_begin(disk: &dyn Disk, dirs: &Dirs) -> Result<Checkpoint, Error> {
+    if let Some(checkpoint) = Checkpoint::load(disk, &dirs.data)? {
+        return Ok(checkpoint);
+    }
+    for dir in [&dirs.journal, &dirs.topics] {
+        let entries = disk.list(dir).map_err(Error::io("list the folder", dir))?;
+        if let Some(entry) = entries.first() {
+            return Err(Error::Format {
+                path: dirs.data.join(checkpoint::FILE_NAME),
+                what: format!(
+                    "it is missing, and \"{}\" is there",
+                    dir.join(&entry.name).display()
+                ),
+            });
+        }
+    }
+    let checkpoint = Checkpoint::default();
+    checkpoint.store(disk, &dirs.data)?;
+    Ok(checkpoint)
+}
+
+fn format_error(path: &Path, what: String) -> Error {
+    Error::Format {
+        path: path.to_owned(),
+        what,
+    }
+}
+
+/// Reads the part of `__cluster_metadata` that is in segments.
+fn read_metadata(
+    files: &OpenFiles,
+    topics: &Path,
+    known: &KnownPartition,
+    metadata: &mut Metadata,
+) -> Result<(), Error> {
+    let dir: Arc<Path> = topics.join(format!("{CLUSTER_METADATA}-0")).into();
+    for segment in &known.segments {
+        let swap = segment.swap;
+        let segment = Segment::new(Arc::clone(&dir), segment.base, segment.extent);
+        if swap {
+            writer::finish_swap(files.disk(), &segment)?;
+        }
+        let mut offset = segment.base;
+        loop {
+            match segment.read(files, offset, READ_BYTES)? {
+                Batches::Behind => break,
+                Batches::Damaged(bad) => {
+                    return Err(format_error(&segment.path(Kind::Log), bad.what.to_owned()));
+                }
+                Batches::Found(bytes) => {
+                    metadata
+                        .read(&bytes)
+                        .map_err(|what| format_error(&segment.path(Kind::Log), what))?;
+                    let last = batch::whole(&bytes).last();
+                    offset = last.map_or(i64::MAX, |(header, _)| header.next_offset());
+                }
+            }
+        }
+        segment.close();
+    }
+    Ok(())
+}
+
+/// Reads the part of `__cluster_metadata` that is in the journal.
+fn read_journal_metadata(
+    disk: &dyn Disk,
+    scan: &Scan,
+    dirs: &Dirs,
+    metadata: &mut Metadata,
+) -> Result<(), Error> {
+    let mut entries = Entries::new(disk, scan);
+    while let Some((sequence, parts)) = entries.next()? {
+        for part in parts
+            .iter()
+            .filter(|p| p.header.topic == metadata::TOPIC_ID)
+        {
+            metadata
+                .read(&part.bytes)
+                .map_err(|what| format_error(&dirs.journal, format!("entry {sequence}: {what}")))?;
+        }
+    }
+    Ok(())
+}
+
+/// The topics there are.
+fn catalog(config: &Config, dir: &Path, metadata: &Metadata) -> Catalog {
+    let mut catalog = Catalog::default();
+    let name = TopicName::parse(CLUSTER_METADATA).expect("the constant is a legal name");
+    let defaults = config.topic_defaults(&name);
+    catalog.insert(Arc::new(Topic::new(
+        name,
+        metadata::TOPIC_ID,
+        1,
+        defaults,
+        dir,
+    )));
+    for (name, stored) in &metadata.topics {
+        let topic_config = TopicConfig::from(stored.config.clone());
+        let topic = Topic::new(
+            name.clone(),
+            stored.id,
+            stored.partitions,
+            topic_config,
+            dir,
+        );
+        catalog.insert(Arc::new(topic));
+    }
+    catalog
+}
+
+/// What the checkpoint names, opened.
+#[derive(Default)]
+struct Restored {
+    stores: HashMap<(Uuid, i32), Store>,
+    /// Folders whose entries changed.
+    dirs: BTreeSet<PathBuf>,
+    /// A new checkpoint is due.
+    changed: bool,
+}
+
+/// Brings the folders of all partitions to what the checkpoint says.
+fn restore(
+    files: &OpenFiles,
+    topics: &Path,
+    catalog: &Catalog,
+    checkpoint: &Checkpoint,
+) -> Result<Restored, Error> {
+    let mut known: HashMap<(Uuid, i32), &KnownPartition> = checkpoint
+        .partitions
+        .iter()
+        .map(|known| ((known.topic, known.partition), known))
+        .collect();
+    let mut partitions: HashMap<String, &Arc<Partition>> = HashMap::new();
+    for partition in catalog.all().flat_map(|topic| topic.partitions()) {
+        partitions.insert(format!("{}-{}", partition.topic, partition.id), partition);
+    }
+    let mut restored = Restored::default();
+    let disk = files.disk();
+    let folders = disk
+        .list(topics)
+        .map_err(Error::io("list the folder", topics))?;
+    for folder in folders.iter().filter(|folder| folder.is_dir) {
+        let path = topics.join(&folder.name);
+        match partitions.get(&folder.name) {
+            Some(partition) => {
+                let known = known.remove(&(partition.topic_id, partition.id.0));
+                restore_partition(files, partition, known, &mut restored)?;
+            }
+            // Only what the log can have made is left over from a deleted topic.
+            None if is_partition_folder(&folder.name) => {
+                tracing::info!(folder = %path.display(), "removing what a deleted topic left");
+                writer::remove_folder(disk, &path).map_err(Error::io("remove", &path))?;
+                restored.dirs.insert(topics.to_owned());
+            }
+            None => {}
+        }
+    }
+    for partition in partitions.values() {
+        if let Some(known) = known.remove(&(partition.topic_id, partition.id.0)) {
+            restore_partition(files, partition, Some(known), &mut restored)?;
+        }
+    }
+    // The rest belongs to topics that were deleted behind the checkpoint.
+    restored.changed |= !known.is_empty();
+    Ok(restored)
+}
+
+fn is_partition_folder(name: &str) -> bool {
+    name.rsplit_once('-').is_some_and(|(topic, number)| {
+        TopicName::parse(topic).is_ok() && number.parse::<u32>().is_ok()
+    })
+}
+
+/// Brings one partition's folder to what the checkpoint says.
+fn restore_partition(
+    files: &OpenFiles,
+    partition: &Arc<Partition>,
+    known: Option<&KnownPartition>,
+    restored: &mut Restored,
+) -> Result<(), Error> {
+    let disk = files.disk();
+    let dir = &partition.dir;
+    let mut segments = Vec::new();
+    for known in known.iter().flat_map(|known| &known.segments) {
+        let segment = Segment::new(Arc::clone(dir), known.base, known.extent);
+        if known.swap {
+            writer::finish_swap(disk, &segment)?;
+            restored.dirs.insert(dir.to_path_buf());
+            restored.changed = true;
+        }
+        segments.push(segment);
+    }
+    let sizes = remove_unnamed(disk, dir, &segments, restored)?;
+    let Some(known) = known else {
+        return Ok(());
+    };
+    for segment in segments.iter().rev().skip(1) {
+        let bytes = sizes.get(&segment.base).copied().unwrap_or(0);
+        if bytes < segment.extent().bytes {
+            report_short(partition, segment, bytes);
+        }
+    }
+    let end = (known.start, known.end);
+    let resume = Resume {
+        extent: segments.last().map_or(Resume::EMPTY.extent, |s| s.extent()),
+        since_index: known.since_index,
+        max_timestamp_offset: known.max_timestamp_offset,
+        indexed_timestamp: known.indexed_timestamp,
+    };
+    let mut active = None;
+    if let Some(last) = segments.last().cloned() {
+        let mut writer = SegmentWriter::new(Arc::clone(&last), resume);
+        if !writer.cut(files)? {
+            report_short(
+                partition,
+                &last,
+                sizes.get(&last.base).copied().unwrap_or(0),
+            );
+            // Nothing can be put behind bytes that are missing: a new segment takes what follows.
+            let next = Segment::new(Arc::clone(dir), known.end, Resume::EMPTY.extent);
+            writer = SegmentWriter::new(Arc::clone(&next), Resume::EMPTY);
+            writer.cut(files)?;
+            segments.push(next);
+            restored.dirs.insert(dir.to_path_buf());
+            restored.changed = true;
+        }
+        active = Some(writer);
+    }
+    partition.view.lock().segments = segments;
+    let store = Store::restored(
+        Arc::clone(partition),
+        active,
+        known.producers.clone(),
+        end,
+        known.dirty_bytes,
+    );
+    let key = (partition.topic_id, partition.id.0);
+    restored.stores.insert(key, store);
+    Ok(())
+}
+
+/// Removes files of segments that are not named; returns the sizes of the logs that are.
+fn remove_unnamed(
+    disk: &dyn Disk,
+    dir: &Path,
+    segments: &[Arc<Segment>],
+    restored: &mut Restored,
+) -> Result<HashMap<i64, u64>, Error> {
+    let named: HashSet<String> = segments
+        .iter()
+        .flat_map(|s| Kind::ALL.map(|kind| file_name(s.base, kind)))
+        .collect();
+    let entries = match disk.list(dir) {
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        other => other.map_err(Error::io("list the folder", dir))?,
+    };
+    let mut sizes = HashMap::new();
+    for entry in entries {
+        let ours = entry.name.trim_end_matches(".cleaned");
+        let Some((base, kind)) = parse_name(ours) else {
+            continue;
+        };
+        if named.contains(&entry.name) {
+            if kind == Kind::Log {
+                sizes.insert(base, entry.bytes);
+            }
+            continue;
+        }
+        let path = dir.join(&entry.name);
+        disk.remove_file(&path)
+            .map_err(Error::io("remove the left-over file", &path))?;
+        restored.dirs.insert(dir.to_owned());
+    }
+    Ok(sizes)
+}
+
+fn report_short(partition: &Partition, segment: &Segment, bytes: u64) {
+    tracing::error!(
+        path = %segment.path(Kind::Log).display(),
+        bytes,
+        wanted = segment.extent().bytes,
+        "a segment is shorter than what was durable in it; its rest can be read, the missing \
+         offsets are refused",
+    );
+    partition.note_damage(&Bad {
+        offset: segment.base,
+        position: bytes,
+        what: "the segment is shorter than what was durable in it",
+        resume: None,
+    });
+}
+
+/// Writes the journal's entries to segments.
+fn replay(
+    writer: &mut Writer,
+    shared: &Shared,
+    scan: &Scan,
+    metadata: &Metadata,
+) -> Result<(), Error> {
+    let catalog = shared.catalog.load_full();
+    let mut entries = Entries::new(shared.files.disk(), scan);
+    let mut bytes = 0;
+    while let Some((sequence, parts)) = entries.next()? {
+        let mut chunks = Vec::with_capacity(parts.len());
+        for part in parts {
+            let id = part.header.topic;
+            let Some(topic) = catalog.by_id(id) else {
+                if !metadata.seen.contains(&id) {
+                    tracing::error!(sequence, topic = %id, "an entry of an unknown topic is passed over");
+                }
+                continue;
+            };
+            let Some(partition) = topic.partition(PartitionId(part.header.partition)) else {
+                tracing::error!(sequence, topic = %topic.name, partition = part.header.partition,
+                    "an entry of an unknown partition is passed over");
+                continue;
+            };
+            bytes += part.bytes.len();
+            chunks.push((Arc::clone(partition), chunk(sequence, &part)?));
+        }
+        writer.replay(sequence, chunks)?;
+        if bytes >= REPLAY_BYTES {
+            writer.write_replayed()?;
+            bytes = 0;
+        }
+    }
+    writer.write_replayed()
+}
+
+/// A part of an entry as the writer takes it.
+fn chunk(sequence: u64, part: &Part) -> Result<Chunk, Error> {
+    let mut next = part.header.base_offset;
+    let mut bytes = 0;
+    for (header, _) in batch::whole(&part.bytes) {
+        if header.base_offset != next {
+            break;
+        }
+        next = header.next_offset();
+        bytes += header.total_bytes();
+    }
+    if bytes != part.bytes.len() {
+        return Err(Error::Format {
+            path: PathBuf::from("journal"),
+            what: format!("entry {sequence} does not hold whole batches"),
+        });
+    }
+    Ok(Chunk {
+        base: part.header.base_offset,
+        end: next,
+        bytes: part.bytes.clone(),
+    })
+}

@@ -1,0 +1,48 @@
+//! What the handlers work with: handles of the parts below, and facts about this process.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::access::Admission;
+use crate::clock::Clock;
+use crate::connect::Connectors;
+use crate::group::Groups;
+use crate::log::Log;
+
+/// The handles and facts that answers are made of. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Handles {
+    /// The durable log.
+    pub log: Log,
+    /// Consumer groups.
+    pub groups: Groups,
+    /// Connectors.
+    pub connectors: Connectors,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Where this process listens.
+    pub listeners: Listeners,
+    /// Who is let in.
+    pub admission: Admission,
+    /// The address under which people reach this server through a proxy, without a trailing slash.
+    pub public_url: Option<String>,
+    /// Cancelled when the process is on its way down: `/readyz` says so and long polls end.
+    pub draining: CancellationToken,
+}
+
+/// Addresses that are bound; a listener that is off is absent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Listeners {
+    /// This face.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<SocketAddr>,
+    /// The Kafka face.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kafka: Option<SocketAddr>,
+    /// `/metrics`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<SocketAddr>,
+}

@@ -1,0 +1,51 @@
+//! Which path goes to which area, and what each request passes before.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{Method, StatusCode};
+use axum::middleware::{from_fn, from_fn_with_state};
+use tokio::sync::Semaphore;
+
+use super::access::Access;
+use super::answer::ANSWERS_MAX;
+use super::error::Problem;
+use super::guard::{Shared, administrator, anybody, in_time};
+use super::handles::Handles;
+use super::{connectors, groups, health, not_built, records, status, topics};
+
+/// The whole surface.
+pub(super) fn router(handles: Handles) -> Router {
+    let shared = Arc::new(Shared {
+        access: Access::new(handles.admission.clone(), handles.public_url.clone()),
+        started_ms: handles.clock.now_ms(),
+        answers: Arc::new(Semaphore::new(ANSWERS_MAX)),
+        handles,
+    });
+    let administration = Router::new()
+        .merge(topics::routes())
+        .merge(records::routes())
+        .merge(groups::routes())
+        .merge(connectors::routes())
+        .merge(not_built::routes())
+        .fallback(not_built::no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(from_fn_with_state(shared.clone(), administrator));
+    let status = status::routes().layer(from_fn_with_state(shared.clone(), anybody));
+    Router::new()
+        .merge(health::routes())
+        .merge(not_built::push_routes())
+        .method_not_allowed_fallback(no_such_method)
+        .merge(status)
+        .merge(administration)
+        .layer(from_fn(in_time))
+        .with_state(shared)
+}
+
+async fn no_such_method(method: Method) -> Problem {
+    Problem::invalid(
+        format!("use {method} here"),
+        "use a method of the header Allow",
+    )
+    .with_status(StatusCode::METHOD_NOT_ALLOWED)
+}

@@ -1,0 +1,42 @@
+//! One file per API. Each begins with its versions, how it behaves, and what it ignores.
+
+mod api_versions;
+mod create_topics;
+mod delete_groups;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod describe_groups;
+pub(super) mod fetch;
+mod find_coordinator;
+mod heartbeat;
+mod init_producer_id;
+mod join_group;
+mod leave_group;
+mod list_groups;
+mod list_offsets;
+mod metadata;
+mod offset_commit;
+mod offset_fetch;
+pub(super) mod produce;
+mod sync_group;
+mod topic_settings;
+
+pub(super) use api_versions::handle_api_versions;
+pub(super) use create_topics::handle_create_topics;
+pub(super) use delete_groups::handle_delete_groups;
+pub(super) use delete_topics::handle_delete_topics;
+pub(super) use describe_cluster::handle_describe_cluster;
+pub(super) use describe_configs::handle_describe_configs;
+pub(super) use describe_groups::handle_describe_groups;
+pub(super) use find_coordinator::handle_find_coordinator;
+pub(super) use heartbeat::handle_heartbeat;
+pub(super) use init_producer_id::handle_init_producer_id;
+pub(super) use join_group::handle_join_group;
+pub(super) use leave_group::handle_leave_group;
+pub(super) use list_groups::handle_list_groups;
+pub(super) use list_offsets::handle_list_offsets;
+pub(super) use metadata::handle_metadata;
+pub(super) use offset_commit::handle_offset_commit;
+pub(super) use offset_fetch::handle_offset_fetch;
+pub(super) use sync_group::handle_sync_group;

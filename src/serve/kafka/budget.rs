@@ -1,0 +1,64 @@
+//! Memory that is taken before it is filled.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Bytes of requests that are being read or worked on, all connections together: the largest
+/// frame twice, so that one of them never keeps everybody else waiting.
+pub(super) const REQUEST_BYTES_MAX: usize = 64 << 20;
+/// Bytes of records that are being read for or written to consumers, all connections together.
+pub(super) const RECORD_BYTES_MAX: usize = 64 << 20;
+/// Compressed batches that are unpacked to be checked at once; each may take
+/// [`UNPACKED_BYTES_MAX`].
+const UNPACKING_MAX: usize = 2;
+/// What one batch may unpack to. A batch of 1 MiB that packs 64 to 1 fits.
+pub(super) const UNPACKED_BYTES_MAX: usize = 64 << 20;
+
+/// The budgets of one service. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Budget {
+    requests: Arc<Semaphore>,
+    records: Arc<Semaphore>,
+    unpacking: Arc<Semaphore>,
+}
+
+/// A part of a budget; given back when dropped.
+pub(super) type Share = OwnedSemaphorePermit;
+
+impl Budget {
+    pub(super) fn new() -> Budget {
+        Budget {
+            requests: Arc::new(Semaphore::new(REQUEST_BYTES_MAX)),
+            records: Arc::new(Semaphore::new(RECORD_BYTES_MAX)),
+            unpacking: Arc::new(Semaphore::new(UNPACKING_MAX)),
+        }
+    }
+
+    /// Waits for room for a request. Cancel safe.
+    pub(super) async fn request(&self, bytes: usize) -> Share {
+        take(&self.requests, bytes.min(REQUEST_BYTES_MAX)).await
+    }
+
+    /// Waits for room for records. Cancel safe.
+    pub(super) async fn records(&self, bytes: usize) -> Share {
+        take(&self.records, bytes.min(RECORD_BYTES_MAX)).await
+    }
+
+    /// Waits for the turn to unpack a batch. Cancel safe.
+    pub(super) async fn unpacking(&self) -> Share {
+        take(&self.unpacking, 1).await
+    }
+}
+
+async fn take(budget: &Arc<Semaphore>, count: usize) -> Share {
+    let count = u32::try_from(count).expect("budgets are below 4 GiB");
+    let share = Arc::clone(budget).acquire_many_owned(count).await;
+    share.expect("budgets are never closed")
+}
+
+/// Gives back what is above `bytes`.
+pub(super) fn shrink(share: &mut Share, bytes: usize) {
+    let surplus = share.num_permits().saturating_sub(bytes);
+    drop(share.split(surplus));
+}

@@ -1,0 +1,35 @@
+//! Handles to what the tests run: PostgreSQL, Penstock, clients. Every handle ends what it
+//! started when it is dropped, and the reaper ends it when the test process itself dies.
+
+pub(crate) mod changes;
+mod command;
+mod connector;
+pub(crate) mod crash;
+mod franz;
+mod http;
+mod kcat;
+pub(crate) mod load;
+mod penstock;
+mod ports;
+mod postgres;
+mod powercut;
+mod random;
+mod reaper;
+mod sql;
+mod toolchain;
+mod wait;
+
+pub(crate) use command::{Background, run};
+pub(crate) use connector::connector;
+pub(crate) use franz::{Franz, Word};
+pub(crate) use http::http;
+pub(crate) use kcat::{Kcat, Record};
+pub(crate) use penstock::{Penstock, Setup};
+pub(crate) use ports::free_port;
+pub(crate) use postgres::{Postgres, Stop};
+pub(crate) use powercut::PowerCut;
+pub(crate) use random::Random;
+pub(crate) use reaper::{folder, keep_mount};
+pub(crate) use sql::Sql;
+pub(crate) use toolchain::{Toolchain, is_proving, kafka_tool, skipped};
+pub(crate) use wait::{pause, wait_until};
