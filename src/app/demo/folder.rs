@@ -45,7 +45,9 @@ impl Drop for Folder {
         }
         if let Err(error) = std::fs::remove_dir_all(&self.path) {
             eprintln!("demo: could not remove {}: {error}", self.path.display());
+            return;
         }
+        eprintln!("demo: ended; everything it made is gone");
     }
 }
 
