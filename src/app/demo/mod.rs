@@ -8,6 +8,7 @@ mod cluster;
 mod folder;
 mod migrations;
 mod printer;
+mod private;
 mod programs;
 mod shop;
 
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::cluster::Cluster;
 use self::folder::Folder;
+pub use self::private::{PrivatePostgres, postgres_program};
 use super::error::Error;
 use super::server::Server;
 use super::signals::Signals;
