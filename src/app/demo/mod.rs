@@ -8,8 +8,10 @@ mod cluster;
 mod folder;
 mod migrations;
 mod printer;
+mod private;
 mod programs;
 mod run;
 mod shop;
 
+pub use private::{PrivatePostgres, postgres_program};
 pub use run::{Demo, demo};
