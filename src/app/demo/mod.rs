@@ -8,9 +8,11 @@ mod cluster;
 mod folder;
 mod migrations;
 mod printer;
+mod private;
 mod programs;
 mod run;
 mod shop;
 mod watchdog;
 
+pub use private::{PrivatePostgres, postgres_program};
 pub use run::{Demo, demo};
