@@ -87,6 +87,10 @@ pub const OTHER_VARIABLES: &[(&str, &str)] = &[
         "what is logged, such as `info` or `penstock=debug`",
     ),
     (
+        "PENSTOCK_REVISION",
+        "the commit that a build is of; read while building",
+    ),
+    (
         "PENSTOCK_PROVE",
         "1 makes the test suite run the long checks",
     ),

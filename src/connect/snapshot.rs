@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::event::{Op, SnapshotMarker};
+use crate::event::{Op, SnapshotMarker, Value};
 use crate::log::{Origin, Ticket};
 use crate::postgres::catalog::{self, Table as CatalogTable, TableShape};
 use crate::postgres::types::{Modes, TypeRegistry};
@@ -49,11 +49,8 @@ pub(super) async fn run(
         })
         .collect();
     snapshot.progress.tables = known.len();
-    for (index, (table, shape)) in known.iter().enumerate() {
-        let is_last = index + 1 == known.len();
-        snapshot
-            .table(plan, &registry, table, shape, is_last)
-            .await?;
+    for (table, shape) in known {
+        snapshot.table(plan, &registry, table, shape).await?;
     }
     snapshot.finish(position).await
 }
@@ -65,6 +62,16 @@ struct Snapshot<'c> {
     in_flight: VecDeque<Ticket>,
     progress: SnapshotProgress,
     point: Point<'static>,
+    held: Option<Held>,
+}
+
+/// The last row of a table: it is emitted when the next row of another table is known, or the end,
+/// because the snapshot's last row is marked as such whatever empty tables follow.
+struct Held {
+    table: Table,
+    row: Vec<Value<'static>>,
+    /// It is also the first row of the snapshot.
+    is_first: bool,
 }
 
 impl<'c> Snapshot<'c> {
@@ -83,17 +90,17 @@ impl<'c> Snapshot<'c> {
                 marker: SnapshotMarker::True,
                 origin: None,
             },
+            held: None,
         }
     }
 
-    /// Reads one table. Batches are read one ahead, since the last row is marked as such.
+    /// Reads one table. Batches are read one ahead, since the last row is held back.
     async fn table(
         &mut self,
         plan: &mut SnapshotPlan,
         registry: &TypeRegistry,
         catalog: &CatalogTable,
         shape: &TableShape,
-        is_last: bool,
     ) -> Result<(), Error> {
         self.progress.table = Some(format!("{}.{}", catalog.schema, catalog.name));
         self.show();
@@ -119,52 +126,88 @@ impl<'c> Snapshot<'c> {
         };
         let mut rows = plan.reader.copy(&copy).await?;
         let (mut current, mut ahead) = (RowBatch::default(), RowBatch::default());
-        let mut is_first_row = true;
+        let mut held = None;
         let mut more = rows.next(&mut current).await?;
+        if more {
+            self.release(SnapshotMarker::LastInDataCollection)?;
+        }
         while more {
             more = rows.next(&mut ahead).await?;
-            let last = (!more).then_some(is_last);
-            self.batch(&table, &current, &mut is_first_row, last)?;
+            held = self.batch(&table, &current, !more)?;
             self.submit_if_full().await?;
             std::mem::swap(&mut current, &mut ahead);
         }
+        if let Some((row, is_first)) = held {
+            self.held = Some(Held {
+                table,
+                row,
+                is_first,
+            });
+        }
         self.progress.tables_done += 1;
+        self.progress.table_rows = 0;
         self.show();
         Ok(())
     }
 
-    /// Emits the rows of a batch. `last` is `Some` for the last batch of a table, and true where
-    /// the table is the last one.
+    /// Emits the rows of a batch, but for the last row of the table's last batch, which is given
+    /// back with whether it is the first of the snapshot.
     fn batch(
         &mut self,
         table: &Table,
         batch: &RowBatch,
-        is_first_row: &mut bool,
-        last: Option<bool>,
-    ) -> Result<(), Error> {
+        is_last_batch: bool,
+    ) -> Result<Option<(Vec<Value<'static>>, bool)>, Error> {
         let count = batch.len();
+        let mut held = None;
         for (index, row) in batch.rows().enumerate() {
-            let ends = last.filter(|_| index + 1 == count);
-            self.point.marker = match (ends, *is_first_row) {
-                (Some(true), _) => SnapshotMarker::Last,
-                (_, true) if self.progress.rows == 0 => SnapshotMarker::First,
-                (Some(false), _) => SnapshotMarker::LastInDataCollection,
-                (None, true) => SnapshotMarker::FirstInDataCollection,
-                (None, false) => SnapshotMarker::True,
-            };
-            *is_first_row = false;
             let values = table.row((row.len(), row.cells()), None, self.point.lsn)?;
-            let now_ns = self.context.clock.now_ns();
-            let out = &mut self.out;
-            self.emitter
-                .present(table, &self.point, Op::Read, &values, now_ns, out)?;
+            let is_first = self.progress.rows == 0;
+            let is_first_of_table = self.progress.table_rows == 0;
             self.progress.rows += 1;
+            self.progress.table_rows += 1;
+            if is_last_batch && index + 1 == count {
+                let row = values.into_iter().map(Value::into_owned).collect();
+                held = Some((row, is_first));
+                continue;
+            }
+            let marker = match (is_first, is_first_of_table) {
+                (true, _) => SnapshotMarker::First,
+                (false, true) => SnapshotMarker::FirstInDataCollection,
+                (false, false) => SnapshotMarker::True,
+            };
+            self.emit(table, marker, &values)?;
         }
         let rows = u64::try_from(count).unwrap_or(u64::MAX);
         self.context.gauges.snapshot_rows.increment(rows);
         self.context.gauges.count(Op::Read, rows);
         self.show();
-        Ok(())
+        Ok(held)
+    }
+
+    /// Emits the row that was held back, as the last of its table or of the snapshot.
+    fn release(&mut self, marker: SnapshotMarker) -> Result<(), Error> {
+        let Some(held) = self.held.take() else {
+            return Ok(());
+        };
+        let marker = match marker {
+            SnapshotMarker::LastInDataCollection if held.is_first => SnapshotMarker::First,
+            marker => marker,
+        };
+        self.emit(&held.table, marker, &held.row)
+    }
+
+    fn emit(
+        &mut self,
+        table: &Table,
+        marker: SnapshotMarker,
+        row: &[Value<'_>],
+    ) -> Result<(), Error> {
+        self.point.marker = marker;
+        let now_ns = self.context.clock.now_ns();
+        let out = &mut self.out;
+        self.emitter
+            .present(table, &self.point, Op::Read, row, now_ns, out)
     }
 
     fn show(&self) {
@@ -196,6 +239,7 @@ impl<'c> Snapshot<'c> {
 
     /// Appends what is left together with the position.
     async fn finish(mut self, position: &Position) -> Result<(), Error> {
+        self.release(SnapshotMarker::Last)?;
         let mut append = self.out.take(Origin::Outside)?;
         append.batches.push(self.context.position_batch(position)?);
         self.in_flight

@@ -62,6 +62,8 @@ pub struct SnapshotProgress {
     pub table: Option<String>,
     /// Rows read so far, of all tables.
     pub rows: u64,
+    /// Rows read so far of the table being read.
+    pub table_rows: u64,
 }
 
 /// One connector as seen from outside.

@@ -135,7 +135,7 @@ impl Checkpoint {
             return Err(Error::NewerFormat { path, version });
         }
         let crc = buf.get_u32();
-        if crc32c::crc32c(buf) != crc {
+        if version != VERSION || crc32c::crc32c(buf) != crc {
             return Err(damaged("it fails its checksum"));
         }
         match Checkpoint::decode(buf) {

@@ -9,7 +9,9 @@
 
 pub mod catalog;
 mod config;
+mod connection;
 mod error;
+mod fields;
 pub mod pgoutput;
 pub mod preflight;
 pub mod publication;
@@ -20,6 +22,10 @@ pub mod server;
 pub mod slot;
 mod snapshot;
 mod sql;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 pub mod types;
 mod url;
 
@@ -31,6 +37,6 @@ pub use replication::{
     SystemIdentity,
 };
 pub use secret::Secret;
-pub use snapshot::{CopyRows, CopyTable, Row, RowBatch, SnapshotReader};
+pub use snapshot::{CopyRows, CopyTable, OversizedRow, Row, RowBatch, SnapshotReader};
 pub use sql::{SqlClient, connect_sql};
 pub use url::UrlError;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::crash::{self, Plan};
-use crate::support::{Postgres, Setup, connector, wait_until};
+use crate::support::{Postgres, PowerCut, Setup, connector, wait_until};
 
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -25,6 +25,25 @@ fn nothing_committed_or_acknowledged_is_lost_repeated_or_reordered_by_kills() {
     eprintln!("{report:?}");
     assert!(report.violations.is_empty(), "{report:#?}");
     assert!(report.changes > 100, "{report:#?}");
+}
+
+/// As above with the power cut instead: what was not synced is gone. Clients run on another disk.
+#[test]
+fn nothing_committed_or_acknowledged_is_lost_by_power_cuts() {
+    let Some(disk) = PowerCut::new(1500) else {
+        return;
+    };
+    let report = crash::run(
+        "3 power cuts",
+        Plan {
+            faults: 3,
+            round_max: Duration::from_millis(1200),
+            setup: Setup::new().data(&disk.mount_point().join("data")),
+            fault: &mut |penstock, _| disk.cut(penstock),
+        },
+    );
+    eprintln!("{report:?}");
+    assert!(report.violations.is_empty(), "{report:#?}");
 }
 
 /// Kills while the snapshot runs: at most one `r` per row, and the folded topic is the table.

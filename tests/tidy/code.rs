@@ -205,3 +205,17 @@ fn every_dependency_says_what_it_is_for() {
     }
     assert_none(&findings);
 }
+
+#[test]
+fn nothing_is_left_undone() {
+    let mut findings = Vec::new();
+    for file in tree::files(&["src"]) {
+        for (number, line) in file.lines() {
+            let undone = ["todo!(", "unimplemented!("]
+                .iter()
+                .any(|mark| line.contains(mark));
+            findings.extend(undone.then(|| file.finding(number, "not done")));
+        }
+    }
+    assert_none(&findings);
+}

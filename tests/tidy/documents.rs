@@ -68,14 +68,20 @@ fn words<'a>(text: &'a str, begin: &'a str) -> impl Iterator<Item = &'a str> {
 fn every_variable_that_is_named_exists() {
     let mut known: Vec<String> = KEYS.iter().flat_map(Key::variables).collect();
     known.extend(OTHER_VARIABLES.iter().map(|(name, _)| (*name).to_owned()));
-    let mut findings = Vec::new();
     let mut files = documents();
-    files.extend(tree::rust());
+    // Variables that scripts set for themselves.
+    let scripts = files.iter().filter(|file| file.path.ends_with(".sh"));
+    let own: Vec<String> = scripts
+        .flat_map(|file| words(&file.text, "PENSTOCK_").map(move |word| (file, word)))
+        .filter(|(file, word)| file.text.contains(&format!("{word}=$")))
+        .map(|(_, word)| word.to_owned())
+        .collect();
+    known.extend(own);
+    // The configuration and the tests make up wrong names on purpose.
+    files.extend(tree::files(&["src"]));
+    files.retain(|file| !file.path.starts_with("src/config/"));
+    let mut findings = Vec::new();
     for file in files {
-        // These make up wrong names on purpose.
-        if file.path.starts_with("src/config/") || file.path.starts_with("tests/tidy") {
-            continue;
-        }
         for (number, line) in file.lines() {
             for word in words(line, "PENSTOCK_") {
                 let is_name = word.len() > "PENSTOCK_".len() && !word.ends_with('_');
@@ -92,8 +98,9 @@ fn every_variable_that_is_named_exists() {
 fn every_metric_that_is_named_exists() {
     let mut findings = Vec::new();
     for file in documents() {
-        // SQL and connector files name slots and roles.
-        if file.path.ends_with(".sql") || file.path.ends_with(".json") {
+        // SQL, connector files and scripts name slots, roles and functions.
+        let names_others = [".sql", ".json", ".sh"];
+        if names_others.iter().any(|end| file.path.ends_with(end)) {
             continue;
         }
         for (number, line) in file.lines() {
@@ -152,9 +159,13 @@ fn nothing_is_praised() {
     assert_none(&findings);
 }
 
-/// Claims of a line outside of backquotes.
+/// Claims of a line outside of backquotes and quotes.
 fn claims(line: &str) -> impl Iterator<Item = &'static str> {
-    let prose: String = line.split('`').step_by(2).collect::<Vec<_>>().join(" ");
+    let prose: String = line
+        .split(['`', '"'])
+        .step_by(2)
+        .collect::<Vec<_>>()
+        .join(" ");
     let prose = prose.to_ascii_lowercase();
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let words: Vec<String> = prose.split(|c| !is_part(c)).map(str::to_owned).collect();

@@ -74,7 +74,7 @@ impl FileHeader {
             return Ok(Err(BadHeader::Newer(version)));
         }
         let crc = buf.get_u32();
-        if crc32c::crc32c(buf) != crc {
+        if version != VERSION || crc32c::crc32c(buf) != crc {
             return Ok(Err(BadHeader::Invalid));
         }
         Ok(Ok(FileHeader {

@@ -1,8 +1,11 @@
 //! Columns and keys.
 
+use std::collections::HashMap;
+
 use tokio_postgres::Client;
 
 use crate::postgres::error::Error;
+use crate::postgres::fields::Fields;
 
 /// Whether a column's value is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,12 +64,93 @@ pub struct TableShape {
     /// Columns of the primary key in the key's order; empty without one.
     pub primary_key: Vec<String>,
     /// Columns of the unique index that Debezium takes as key where there is no primary key:
-    /// the first by name; empty if that one is on expressions, or if there is none.
+    /// the clustered one, else the first by name, of those without expressions.
     pub unique_key: Vec<String>,
 }
 
 /// Columns and keys of the tables `oids`, in that order; tables that are gone are left out.
 pub async fn columns(client: &Client, oids: &[u32]) -> Result<Vec<TableShape>, Error> {
-    let _ = (client, oids);
-    unimplemented!()
+    let doing = "read the columns of the tables";
+    let failed = |error| Error::from_sql(doing, error);
+    let tables = client.query(TABLES, &[&oids]).await.map_err(failed)?;
+    let columns = client.query(COLUMNS, &[&oids]).await.map_err(failed)?;
+    let keys = client.query(KEYS, &[&oids]).await.map_err(failed)?;
+    let mut shapes: HashMap<u32, TableShape> = HashMap::with_capacity(tables.len());
+    for row in &tables {
+        let row = Fields::new(row, doing);
+        let table_oid = row.get(0)?;
+        let shape = TableShape {
+            table_oid,
+            comment: row.get(1)?,
+            columns: Vec::new(),
+            primary_key: Vec::new(),
+            unique_key: Vec::new(),
+        };
+        shapes.insert(table_oid, shape);
+    }
+    for row in &columns {
+        let row = Fields::new(row, doing);
+        if let Some(shape) = shapes.get_mut(&row.get(0)?) {
+            shape.columns.push(column(&row)?);
+        }
+    }
+    for row in &keys {
+        let row = Fields::new(row, doing);
+        if let Some(shape) = shapes.get_mut(&row.get(0)?) {
+            let names = row.get(2)?;
+            if row.get(1)? {
+                shape.primary_key = names;
+            } else if shape.unique_key.is_empty() {
+                shape.unique_key = names;
+            }
+        }
+    }
+    Ok(oids.iter().filter_map(|oid| shapes.remove(oid)).collect())
 }
+
+fn column(row: &Fields<'_>) -> Result<Column, Error> {
+    Ok(Column {
+        name: row.get(1)?,
+        attnum: row.get(2)?,
+        type_oid: row.get(3)?,
+        type_modifier: row.get(4)?,
+        not_null: row.get(5)?,
+        default: row.get(6)?,
+        generated: match row.letter(7)? {
+            b's' => Generated::Stored,
+            b'v' => Generated::Virtual,
+            // An empty letter: not generated.
+            _ => Generated::Never,
+        },
+        identity: match row.letter(8)? {
+            b'a' => Identity::Always,
+            b'd' => Identity::ByDefault,
+            // An empty letter: no identity.
+            _ => Identity::Never,
+        },
+        comment: row.get(9)?,
+    })
+}
+
+const TABLES: &str = "SELECT c.oid, obj_description(c.oid, 'pg_class') FROM pg_class c
+     WHERE c.oid = ANY($1)";
+
+const COLUMNS: &str = "SELECT a.attrelid, a.attname::text, a.attnum, a.atttypid, a.atttypmod,
+            a.attnotnull,
+            CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END,
+            a.attgenerated, a.attidentity, col_description(a.attrelid, a.attnum)
+       FROM pg_attribute a
+       LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+      WHERE a.attrelid = ANY($1) AND a.attnum > 0 AND NOT a.attisdropped
+      ORDER BY a.attrelid, a.attnum";
+
+/// Primary keys, and unique indexes without expressions in the order in which JDBC lists them:
+/// the clustered one first, then by name. Columns that an index only includes are no part of it.
+const KEYS: &str = "SELECT i.indrelid, i.indisprimary,
+            (SELECT array_agg(a.attname::text ORDER BY k.position)
+               FROM unnest(i.indkey) WITH ORDINALITY AS k (attnum, position)
+               JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+              WHERE k.position <= i.indnkeyatts)
+       FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+      WHERE i.indrelid = ANY($1) AND i.indisunique AND i.indexprs IS NULL
+      ORDER BY i.indrelid, NOT i.indisclustered, x.relname";

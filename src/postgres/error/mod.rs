@@ -9,4 +9,4 @@ pub use server_error::ServerError;
 pub use situation::{Error, Finding};
 pub use sqlstate::SqlState;
 
-pub(super) use server_error::Action;
+pub(super) use server_error::{Action, sql_failure};

@@ -7,7 +7,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::ServerError;
+use super::{Action, ServerError, sql_failure};
 use crate::lsn::Lsn;
 use crate::postgres::pgoutput::DecodeError;
 use crate::postgres::slot::Holder;
@@ -83,7 +83,7 @@ pub enum Error {
         /// The role.
         user: String,
         /// The server's words.
-        source: ServerError,
+        source: Box<ServerError>,
     },
     /// `pg_hba.conf` has no line for this connection.
     #[error("log in at {address} as \"{user}\": pg_hba.conf does not let it in")]
@@ -92,10 +92,11 @@ pub enum Error {
         address: String,
         /// The role.
         user: String,
-        /// `replication` or the database's name: the column of `pg_hba.conf` that must match.
+        /// The database: the column of `pg_hba.conf` that must match (the keyword `replication`
+        /// does not cover logical replication).
         database: String,
         /// The server's words.
-        source: ServerError,
+        source: Box<ServerError>,
     },
     /// The server asks for a way to log in that is not spoken here.
     #[error("log in at {address} as \"{user}\": {what}")]
@@ -113,7 +114,7 @@ pub enum Error {
         /// The database.
         dbname: String,
         /// The server's words.
-        source: ServerError,
+        source: Box<ServerError>,
     },
     /// Every connection or walsender is taken.
     #[error("open another connection at {address}")]
@@ -121,13 +122,13 @@ pub enum Error {
         /// `host:port`.
         address: String,
         /// The server's words.
-        source: ServerError,
+        source: Box<ServerError>,
     },
     /// The server starts, stops or recovers.
     #[error("use the database while it starts or stops")]
     ShuttingDown {
         /// The server's words.
-        source: ServerError,
+        source: Box<ServerError>,
     },
     /// Something that the source needs is missing; all of it at once.
     #[error("start the source: {}", list(.missing))]
@@ -139,7 +140,7 @@ pub enum Error {
     #[error("start the source: wal_level is not \"logical\"")]
     WalLevel {
         /// The server's words, where it said so itself.
-        source: Option<ServerError>,
+        source: Option<Box<ServerError>>,
     },
     /// A privilege is missing that only showed when it was needed.
     #[error("{doing}")]
@@ -147,7 +148,7 @@ pub enum Error {
         /// What was tried.
         doing: String,
         /// The server's words.
-        source: ServerError,
+        source: Box<ServerError>,
     },
     /// Another connection streams from the slot.
     #[error("stream from slot \"{slot}\": it is in use{}", held_by(.holder.as_deref()))]
@@ -157,7 +158,7 @@ pub enum Error {
         /// By whom, where that could be found out.
         holder: Option<Box<Holder>>,
         /// The server's words.
-        source: Option<ServerError>,
+        source: Option<Box<ServerError>>,
     },
     /// The slot does not exist.
     #[error("use slot \"{slot}\": it does not exist")]
@@ -177,7 +178,7 @@ pub enum Error {
         /// The slot.
         slot: String,
         /// The server's words.
-        source: ServerError,
+        source: Box<ServerError>,
     },
     /// The server removed log that the slot still needed; its changes are gone.
     #[error("stream from slot \"{slot}\": the server has removed log that it still needed")]
@@ -185,7 +186,7 @@ pub enum Error {
         /// The slot.
         slot: String,
         /// The server's words, where it said so itself.
-        source: Option<ServerError>,
+        source: Option<Box<ServerError>>,
     },
     /// The slot is not one that can be used here.
     #[error("use slot \"{slot}\": {why}")]
@@ -214,13 +215,22 @@ pub enum Error {
         /// What to run.
         mend: String,
     },
+    /// The exported snapshot ended with the connection that exported it; the snapshot has to be
+    /// taken again from its beginning.
+    #[error("use snapshot \"{snapshot}\": it has ended")]
+    SnapshotGone {
+        /// The snapshot.
+        snapshot: String,
+        /// The server's words.
+        source: Box<ServerError>,
+    },
     /// A statement failed.
     #[error("{doing}")]
     Sql {
         /// What was tried: `read the catalogue`.
         doing: String,
         /// The server's words.
-        source: ServerError,
+        source: Box<ServerError>,
     },
     /// A SQL client failed on its side: an answer of another shape than was asked for.
     #[error("{doing}")]
@@ -228,7 +238,7 @@ pub enum Error {
         /// What was tried.
         doing: String,
         /// What the client said.
-        source: tokio_postgres::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The server sent what the protocol does not allow here.
     #[error("understand the server: {what}")]
@@ -254,6 +264,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// A failure of a statement that `doing` describes: `read the catalogue`.
+    #[must_use]
+    pub fn from_sql(doing: &str, error: tokio_postgres::Error) -> Error {
+        sql_failure(&Action::Statement(doing), error)
+    }
+
     /// A breach of the protocol.
     pub(in crate::postgres) fn protocol(what: impl Into<String>) -> Error {
         Error::Protocol { what: what.into() }

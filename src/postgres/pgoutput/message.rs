@@ -53,3 +53,6 @@ pub fn decode(bytes: &[u8]) -> Result<Message<'_>, DecodeError> {
         left => Err(DecodeError::Trailing { tag, left }),
     }
 }
+
+#[cfg(test)]
+mod tests;
