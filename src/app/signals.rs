@@ -1,4 +1,5 @@
 //! SIGTERM and SIGINT: the first asks for an orderly end, the second ends the process at once.
+//! SIGHUP asks a server to apply changed files, which is not built: it is told and changes nothing.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -9,6 +10,7 @@ use super::error::Error;
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
@@ -24,14 +26,26 @@ impl Signals {
         Ok(Signals {
             terminate: take(SignalKind::terminate())?,
             interrupt: take(SignalKind::interrupt())?,
+            hangup: take(SignalKind::hangup())?,
         })
     }
 
-    /// The name of the next signal. Cancel safe.
+    /// The name of the next signal that asks for an end. Cancel safe.
     pub(super) async fn next(&mut self) -> &'static str {
+        loop {
+            match self.next_of_all().await {
+                "SIGHUP" => tracing::warn!("SIGHUP changes nothing: restart to apply new settings"),
+                name => return name,
+            }
+        }
+    }
+
+    /// The name of the next signal, SIGHUP too. Cancel safe.
+    pub(super) async fn next_of_all(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+            _ = self.hangup.recv() => "SIGHUP",
         }
     }
 

@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{
-    Background, Kcat, Postgres, Setup, connector, free_port, http, run, wait_until,
-};
+use crate::support::{Background, Kcat, Postgres, Setup, connector, http, run, wait_until};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -206,13 +204,9 @@ fn metrics_have_the_names_of_the_contract() {
 
 #[test]
 fn the_demo_prints_events_that_a_stock_client_reads_and_ends_by_itself() {
-    let kafka = format!("127.0.0.1:{}", free_port());
-    let penstock = Setup::new().env("PENSTOCK_KAFKA_LISTEN", &kafka).build();
+    let penstock = Setup::new().build();
     let begin = Instant::now();
     let mut demo = penstock.command(&["demo", "--for", "15s"]);
-    demo.env_remove("PENSTOCK_DATA_DIR")
-        .env_remove("PENSTOCK_CONNECTORS")
-        .env_remove("PENSTOCK_TOPICS");
     let mut demo = Background::start("demo", &penstock.path(""), &mut demo);
     let printed = wait_until("events", Duration::from_secs(30), || {
         assert!(demo.ended().is_none(), "the demo ended: {}", demo.stderr());
@@ -223,7 +217,16 @@ fn the_demo_prints_events_that_a_stock_client_reads_and_ends_by_itself() {
             Err(format!("{} events", printed.len()))
         }
     });
-    let kcat = Kcat::new(&kafka);
+    // The command to paste, as people see it.
+    let told = demo.stderr();
+    let broker = told
+        .split_once("kcat -b ")
+        .map(|(_, rest)| rest.split(' ').next());
+    let kcat = Kcat::new(
+        broker
+            .flatten()
+            .unwrap_or_else(|| panic!("no kcat command in {told}")),
+    );
     let mut topics: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for event in printed {
         let topic = event["topic"].as_str().unwrap().to_owned();

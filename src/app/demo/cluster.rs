@@ -158,7 +158,7 @@ impl Cluster {
 
     /// Ends the server in order, at once where that takes too long.
     pub(super) async fn stop(&self) {
-        // "Fast": sessions are cut, the data is left in order.
+        // Sessions are cut, the data is left in order.
         self.signal(Signal::INT);
         let deadline = Instant::now() + STOP_TIMEOUT;
         while self.ended().is_none() && Instant::now() < deadline {
@@ -193,7 +193,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // "Immediate": the server ends its children itself. It does so within moments.
+        // The data is left as it is; the server ends its children itself. It does so within moments.
         self.signal(Signal::QUIT);
         let _ = self.process.get_mut().wait();
     }

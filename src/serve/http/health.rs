@@ -14,11 +14,25 @@ use super::error::Problem;
 use super::guard::Shared;
 use crate::error;
 use crate::log;
+use crate::topic::{CLUSTER_METADATA, PartitionId};
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()
-        .route("/healthz", get(async || "ok\n"))
+        .route("/healthz", get(healthy))
         .route("/readyz", get(ready))
+}
+
+/// Reads a record of the topic that every log has.
+async fn healthy(State(shared): State<Arc<Shared>>) -> Result<&'static str, Problem> {
+    let log = &shared.handles.log;
+    let topic = log.topic(CLUSTER_METADATA);
+    if let Some(partition) = topic
+        .as_ref()
+        .and_then(|topic| topic.partition(PartitionId(0)))
+    {
+        log.read(partition, partition.start(), 1).await?;
+    }
+    Ok("ok\n")
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Result<&'static str, Problem> {

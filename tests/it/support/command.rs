@@ -208,7 +208,10 @@ pub(super) fn append_to(path: &Path) -> File {
 
 /// The last lines of an output: what is printed of a failed test's programs.
 pub(super) fn tail(text: &str) -> String {
-    const LINES: usize = 60;
+    const LINES: usize = 40;
+    const CHARACTERS: usize = 400;
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(LINES)..].join("\n")
+    let shown = &lines[lines.len().saturating_sub(LINES)..];
+    let cut = |line: &&str| line.chars().take(CHARACTERS).collect::<String>();
+    shown.iter().map(cut).collect::<Vec<_>>().join("\n")
 }
