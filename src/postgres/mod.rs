@@ -22,11 +22,11 @@ pub mod server;
 pub mod slot;
 mod snapshot;
 mod sql;
-pub mod types;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+pub mod types;
 mod url;
 
 pub use config::{ConnectionConfig, SslMode};
