@@ -176,6 +176,8 @@ codes! {
     CLI_REFUSED = "PEN-CLI-002";
     /// An argument cannot be read.
     CLI_INVALID = "PEN-CLI-003";
+    /// A measurement could not be made.
+    CLI_BENCH = "PEN-CLI-004";
 
     /// Something the start needs is missing or in use.
     APP_START = "PEN-APP-001";

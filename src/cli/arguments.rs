@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::bench::Bench;
+
 /// PostgreSQL changes in durable topics that any Kafka client can read.
 #[derive(Debug, Parser)]
 #[command(
@@ -46,6 +48,9 @@ pub(super) enum Command {
     /// Show and restart connectors
     #[command(subcommand)]
     Connectors(Connectors),
+    /// Measure a server, or changes of PostgreSQL against pg_recvlogical
+    #[command(subcommand)]
+    Bench(Bench),
     /// Look at a data directory that no server uses
     #[command(subcommand)]
     Log(Log),

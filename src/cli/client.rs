@@ -181,17 +181,20 @@ fn unreachable(url: &str, cause: &reqwest::Error) -> Failure {
 
 /// The address of a server on this machine; an unspecified host means loopback.
 fn local_url(listen: &Listen) -> String {
+    format!("http://{}", reachable(listen))
+}
+
+/// `host:port` to connect to; an unspecified host means loopback.
+pub(super) fn reachable(listen: &Listen) -> Listen {
     let host = match listen.host.as_str() {
         "0.0.0.0" => "127.0.0.1",
         "::" => "::1",
         other => other,
     };
-    let bracketed = if host.contains(':') {
-        format!("[{host}]")
-    } else {
-        host.to_owned()
-    };
-    format!("http://{bracketed}:{}", listen.port)
+    Listen {
+        host: host.to_owned(),
+        port: listen.port,
+    }
 }
 
 /// A part of a path with everything but letters, digits and `-_.~` encoded.

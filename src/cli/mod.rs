@@ -4,6 +4,7 @@
 //! 3 unhealthy. Client commands talk to a running server over HTTP and know nothing else of it.
 
 mod arguments;
+mod bench;
 mod check;
 mod client;
 mod connectors;

@@ -7,7 +7,7 @@ use clap::Parser;
 
 use super::arguments::{Arguments, Command, Log};
 use super::failure::Failure;
-use super::{check, connectors, groups, healthcheck, serve, tail, topics, verify};
+use super::{bench, check, connectors, groups, healthcheck, serve, tail, topics, verify};
 use crate::error;
 
 /// Does what the command line of this process says. Wrong usage ends the process with code 2.
@@ -33,6 +33,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Groups(command) => block_on(groups::run(command)),
         Command::Lag(flags) => block_on(groups::lag(flags)),
         Command::Connectors(command) => block_on(connectors::run(command)),
+        Command::Bench(command) => block_on(bench::run(command)),
         Command::Log(Log::Verify { data_dir, json }) => block_on(verify::run(data_dir, json)),
     }
 }

@@ -218,7 +218,10 @@ impl Error {
         }
     }
 
-    /// A short word for the label of the reconnect counter: bounded by the variants.
+    /// Every word that [`Error::label`] answers.
+    pub(super) const LABELS: [&'static str; 4] = ["connection", "log", "silent", "other"];
+
+    /// A short word for the label of the reconnect counter.
     pub(super) fn label(&self) -> &'static str {
         match self {
             Error::Postgres(_) => "connection",

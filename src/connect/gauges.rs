@@ -6,6 +6,8 @@ use crate::event::Op;
 use crate::metrics::names;
 use crate::postgres::slot::SlotState;
 
+use super::error::Error;
+
 /// Handles of a connector's metrics.
 pub(super) struct Gauges {
     connector: String,
@@ -38,6 +40,9 @@ impl Gauges {
         gauges.lag_bytes.set(0.0);
         gauges.snapshot_running.set(0.0);
         gauges.slot_gone();
+        for reason in Error::LABELS {
+            gauges.reconnects(reason).increment(0);
+        }
         gauges
     }
 
@@ -78,13 +83,17 @@ impl Gauges {
         }
     }
 
-    /// Counts a reconnect; `reason` is one of a few fixed words.
+    /// Counts a reconnect; `reason` is one of [`Error::LABELS`].
     pub(super) fn reconnected(&self, reason: &'static str) {
+        self.reconnects(reason).increment(1);
+    }
+
+    fn reconnects(&self, reason: &'static str) -> Counter {
         let labels = [
             ("connector", self.connector.clone()),
             ("reason", reason.to_owned()),
         ];
-        counter!(names::SOURCE_RECONNECTS_TOTAL, &labels).increment(1);
+        counter!(names::SOURCE_RECONNECTS_TOTAL, &labels)
     }
 
     /// What the server says of the slot.

@@ -1,9 +1,10 @@
 //! Random values for the codec's tests.
 
-use super::error_code::ErrorCode;
-use super::record_set::RecordSet;
 use bytes::Bytes;
 use uuid::Uuid;
+
+use super::error_code::ErrorCode;
+use super::record_set::RecordSet;
 
 /// A source of random numbers (xorshift) that remembers for which version it samples.
 #[derive(Debug)]

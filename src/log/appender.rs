@@ -70,6 +70,13 @@ struct Staged {
     answer: Answer,
 }
 
+/// What holds for a whole group.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    space: DiskSpace,
+    now_ms: i64,
+}
+
 /// What to put back if an append does not become durable.
 #[derive(Debug)]
 enum Undo {
@@ -127,6 +134,14 @@ impl Appender {
         }
     }
 
+    /// [`Appender::retry`] without waiting.
+    #[cfg(test)]
+    pub(super) fn retry_if_failing(&mut self) {
+        if self.retry_at.is_some() {
+            self.retry();
+        }
+    }
+
     fn put_off(&mut self) {
         self.retry_at = Some(Instant::now() + self.backoff.next(0.5));
     }
@@ -160,12 +175,15 @@ impl Appender {
 
     /// Makes a group of appends durable and answers each.
     pub(super) fn commit(&mut self, group: Vec<Queued>) {
-        let space = self.shared.status.look_at_disk();
+        let moment = Moment {
+            space: self.shared.status.look_at_disk(),
+            now_ms: self.shared.status.now_ms(),
+        };
         let mut pending = Vec::new();
         let mut pending_bytes = 0;
         for queued in group {
             let size = entry_bytes(&queued.append);
-            if let Err(error) = self.admit(&queued, space) {
+            if let Err(error) = self.admit(&queued, moment.space) {
                 queued.answer.refuse(error);
                 continue;
             }
@@ -177,7 +195,7 @@ impl Appender {
                     continue;
                 }
             }
-            if let Some(staged) = stage(&self.shared.files, queued, space) {
+            if let Some(staged) = stage(&self.shared.files, queued, moment) {
                 pending_bytes += size;
                 pending.push(staged);
             }
@@ -325,7 +343,7 @@ fn entry_bytes(append: &Append) -> u64 {
 }
 
 /// Gives an append its offsets; `None` if it was refused and answered.
-fn stage(files: &OpenFiles, queued: Queued, space: DiskSpace) -> Option<Staged> {
+fn stage(files: &OpenFiles, queued: Queued, moment: Moment) -> Option<Staged> {
     let Append { origin, batches } = queued.append;
     let mut staged = Staged {
         parts: Vec::with_capacity(batches.len()),
@@ -336,7 +354,7 @@ fn stage(files: &OpenFiles, queued: Queued, space: DiskSpace) -> Option<Staged> 
         answer: queued.answer,
     };
     for batch in batches {
-        if let Err(error) = stage_part(files, batch, origin, space, &mut staged) {
+        if let Err(error) = stage_part(files, batch, origin, moment, &mut staged) {
             take_back(staged.undo);
             staged.answer.refuse(error);
             return None;
@@ -349,7 +367,7 @@ fn stage_part(
     files: &OpenFiles,
     batch: PartitionBatch,
     origin: Origin,
-    space: DiskSpace,
+    moment: Moment,
     staged: &mut Staged,
 ) -> Result<(), Error> {
     let PartitionBatch { partition, bytes } = batch;
@@ -368,11 +386,18 @@ fn stage_part(
         });
         return Ok(());
     }
-    reserve(files, &partition, &assigned, bytes.len(), space)?;
+    reserve(files, &partition, &assigned, bytes.len(), moment.space)?;
     let base = assigned.next_offset;
     let undo = &mut staged.undo;
     undo.push(Undo::Offset(Arc::clone(&partition), base));
-    let bytes = place(&partition, &mut assigned, headers, bytes, undo)?;
+    let bytes = place(
+        &partition,
+        &mut assigned,
+        headers,
+        bytes,
+        undo,
+        moment.now_ms,
+    )?;
     let end = assigned.next_offset;
     drop(assigned);
     staged.parts.push(Part {
@@ -462,6 +487,7 @@ fn place(
     headers: Vec<BatchHeader>,
     mut bytes: Vec<u8>,
     undo: &mut Vec<Undo>,
+    now_ms: i64,
 ) -> Result<Bytes, Error> {
     let mut at = 0;
     let mut next = assigned.next_offset;
@@ -476,7 +502,7 @@ fn place(
         at += header.total_bytes();
         next = header.next_offset();
         if header.producer_id >= 0 && header.base_sequence >= 0 {
-            let before = assigned.producers.note(&header);
+            let before = assigned.producers.note(&header, now_ms);
             let id = header.producer_id;
             undo.push(Undo::Producer(Arc::clone(partition), id, before));
         }

@@ -338,22 +338,33 @@ impl Log {
                 for segment in &segments {
                     match segment.read(&shared.files, offset.0, max_bytes) {
                         Ok(Batches::Behind) => {}
-                        Ok(Batches::Found(bytes)) => return Ok(Some(bytes)),
+                        Ok(Batches::Found(bytes)) => return Ok(Found::Batches(bytes)),
+                        _ if segment.is_retired() => return Ok(Found::Moved),
                         Ok(Batches::Damaged(bad)) => return Err(damaged(&asked, segment, &bad)),
                         Err(error) => return Err(error),
                     }
                 }
-                Ok(None)
+                Ok(Found::Behind)
             })
             .await?;
-            if let Some(bytes) = found {
-                return Ok(vec![bytes]);
-            }
-            // All of them end before the offset: it is in a later one, or by now in one that was
-            // memory a moment ago.
-            let next = last_base.and_then(|base| partition.base_after(base.max(offset.0)));
-            let Some(next) = next else {
-                return Ok(Vec::new());
+            let next = match found {
+                Found::Batches(bytes) => return Ok(vec![bytes]),
+                Found::Moved if partition.is_deleted() => {
+                    return Err(Error::UnknownTopic(partition.topic.to_string()));
+                }
+                Found::Moved if offset < partition.start() => {
+                    return Err(out_of_range(partition, offset));
+                }
+                Found::Moved => offset.0,
+                // All of them end before the offset: it is in a later one, or by now in one that
+                // was memory a moment ago.
+                Found::Behind => {
+                    let next = last_base.and_then(|b| partition.base_after(b.max(offset.0)));
+                    let Some(next) = next else {
+                        return Ok(Vec::new());
+                    };
+                    next
+                }
             };
             match partition.locate(next, max_bytes) {
                 Place::Memory(chunks) => return Ok(chunks),
@@ -469,6 +480,15 @@ impl Log {
         blocking(move || join(writer)).await;
         outcome
     }
+}
+
+/// What some segments had of an offset.
+enum Found {
+    Batches(Bytes),
+    /// They end before it.
+    Behind,
+    /// One of them was replaced or removed meanwhile.
+    Moved,
 }
 
 /// Takes a waiter off its partitions when the wait ends or is dropped.

@@ -24,7 +24,12 @@ mod appender;
 mod backlog;
 mod batch;
 mod checkpoint;
+mod compaction;
 mod config;
+#[cfg(test)]
+mod crash_disk;
+#[cfg(test)]
+mod crash_tests;
 mod disk;
 mod error;
 mod handle;
@@ -39,6 +44,7 @@ mod status;
 mod store;
 mod ticket;
 mod topic;
+mod verify;
 mod writer;
 
 pub use config::{
@@ -51,3 +57,4 @@ pub use partition::Partition;
 pub use status::{DiskSpace, State};
 pub use ticket::{Append, Appended, Chain, Origin, PartitionBatch, Ticket, Written};
 pub use topic::Topic;
+pub use verify::{Problem, VerifyReport, verify};

@@ -18,7 +18,7 @@ const BATCHES_MAX: usize = 5;
 const EXPIRATION_MS: i64 = 24 * 3_600_000;
 
 /// Producers remembered per partition; beyond it the one that wrote longest ago is forgotten.
-const PRODUCERS_MAX: usize = 10_000;
+const PRODUCERS_MAX: usize = 2_000;
 
 /// Bytes of one remembered batch on disk.
 const RECENT_BYTES: usize = 24;
@@ -112,8 +112,8 @@ impl Producers {
     }
 
     /// Remembers a batch that is appended at the offsets in its header. Returns the state before,
-    /// for [`Producers::restore`].
-    pub(super) fn note(&mut self, batch: &BatchHeader) -> Option<Producer> {
+    /// for [`Producers::restore`]. The time is that of the append: records may be of any age.
+    pub(super) fn note(&mut self, batch: &BatchHeader, now_ms: i64) -> Option<Producer> {
         if batch.producer_id < 0 || batch.base_sequence < 0 {
             return None;
         }
@@ -123,14 +123,14 @@ impl Producers {
         }
         let producer = self.0.entry(batch.producer_id).or_insert(Producer {
             epoch: batch.producer_epoch,
-            timestamp_ms: batch.max_timestamp,
+            timestamp_ms: now_ms,
             recent: VecDeque::with_capacity(1),
         });
         if producer.epoch != batch.producer_epoch {
             producer.recent.clear();
         }
         producer.epoch = batch.producer_epoch;
-        producer.timestamp_ms = producer.timestamp_ms.max(batch.max_timestamp);
+        producer.timestamp_ms = now_ms;
         if producer.recent.len() == BATCHES_MAX {
             producer.recent.pop_front();
         }
@@ -233,7 +233,7 @@ mod tests {
         let mut producers = Producers::default();
         for batch in batches {
             assert_eq!(producers.check(batch).unwrap(), Check::New, "{batch:?}");
-            producers.note(batch);
+            producers.note(batch, 5);
         }
         producers
     }
@@ -275,7 +275,7 @@ mod tests {
         let mut producers = with(&[header(3, 0, 1, 0)]);
         assert!(producers.check(&header(4, 1, 1, 1)).is_err());
         let newer = header(4, 0, 1, 1);
-        let before = producers.note(&newer);
+        let before = producers.note(&newer, 5);
         assert!(matches!(
             producers.check(&header(3, 1, 1, 2)),
             Err(Error::InvalidProducerEpoch {
@@ -286,6 +286,15 @@ mod tests {
         ));
         producers.restore(7, before);
         assert_eq!(producers.check(&header(3, 1, 1, 1)).unwrap(), Check::New);
+    }
+
+    #[test]
+    fn a_producer_is_forgotten_a_day_after_its_last_batch() {
+        let mut producers = with(&[header(0, 0, 1, 0)]);
+        producers.expire(EXPIRATION_MS);
+        assert!(producers.check(&header(0, 5, 1, 1)).is_err());
+        producers.expire(EXPIRATION_MS + 5);
+        assert_eq!(producers.check(&header(0, 5, 1, 1)).unwrap(), Check::New);
     }
 
     #[test]

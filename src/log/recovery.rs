@@ -20,13 +20,14 @@ use super::appender::{Appender, Shared};
 use super::batch;
 use super::checkpoint::{self, Checkpoint, KnownPartition};
 use super::config::{Config, TopicConfig};
-use super::disk::{Disk, DiskLock};
+use super::disk::{self, Disk, DiskLock, Open};
 use super::error::Error;
 use super::journal::{Entries, Journal, Part, Scan, scan};
 use super::metadata::{self, Metadata};
 use super::partition::{Chunk, Partition};
 use super::segment::{
-    Bad, Batches, Kind, OpenFiles, Resume, Segment, SegmentWriter, file_name, parse_name,
+    Bad, Kind, OpenFiles, Resume, Segment, SegmentWriter, file_name, final_name, parse_name,
+    temporary_path,
 };
 use super::status::Status;
 use super::store::Store;
@@ -37,9 +38,6 @@ use crate::topic::{CLUSTER_METADATA, PartitionId, TopicName};
 
 /// Replayed batches are written to segments when this much has come together.
 const REPLAY_BYTES: usize = 8 << 20;
-
-/// Metadata is read in pieces of about this size.
-const READ_BYTES: usize = 1 << 20;
 
 /// An opened data directory, before its threads run.
 #[derive(Debug)]
@@ -79,7 +77,7 @@ pub(super) fn open(
         .iter()
         .find(|known| known.topic == metadata::TOPIC_ID);
     if let Some(known) = known_metadata {
-        read_metadata(&files, &dirs.topics, known, &mut metadata)?;
+        read_metadata(&*disk, &dirs.topics, known, &mut metadata)?;
     }
     let scan = scan(&*disk, &dirs.journal, checkpoint.sequence)?;
     read_journal_metadata(&*disk, &scan, &dirs, &mut metadata)?;
@@ -183,37 +181,45 @@ fn format_error(path: &Path, what: String) -> Error {
     }
 }
 
-/// Reads the part of `__cluster_metadata` that is in segments.
-fn read_metadata(
-    files: &OpenFiles,
+/// Reads the part of `__cluster_metadata` that is in segments. Changes nothing.
+pub(super) fn read_metadata(
+    disk: &dyn Disk,
     topics: &Path,
     known: &KnownPartition,
     metadata: &mut Metadata,
 ) -> Result<(), Error> {
-    let dir: Arc<Path> = topics.join(format!("{CLUSTER_METADATA}-0")).into();
+    let dir: PathBuf = topics.join(format!("{CLUSTER_METADATA}-0"));
     for segment in &known.segments {
-        let swap = segment.swap;
-        let segment = Segment::new(Arc::clone(&dir), segment.base, segment.extent);
-        if swap {
-            writer::finish_swap(files.disk(), &segment)?;
+        let path = dir.join(file_name(segment.base, Kind::Log));
+        let temporary = temporary_path(&path);
+        let file = match disk.open(&temporary, Open::Read) {
+            Ok(file) if segment.swap => Ok(file),
+            _ => disk.open(&path, Open::Read),
+        };
+        let file = file.map_err(Error::io("open the segment file", &path))?;
+        let bytes = usize::try_from(segment.extent.bytes).unwrap_or(usize::MAX);
+        if file.len().map_err(Error::io("read the segment", &path))? < segment.extent.bytes {
+            let what = "it is shorter than what was durable in it".to_owned();
+            return Err(format_error(&path, what));
         }
-        let mut offset = segment.base;
-        loop {
-            match segment.read(files, offset, READ_BYTES)? {
-                Batches::Behind => break,
-                Batches::Damaged(bad) => {
-                    return Err(format_error(&segment.path(Kind::Log), bad.what.to_owned()));
-                }
-                Batches::Found(bytes) => {
-                    metadata
-                        .read(&bytes)
-                        .map_err(|what| format_error(&segment.path(Kind::Log), what))?;
-                    let last = batch::whole(&bytes).last();
-                    offset = last.map_or(i64::MAX, |(header, _)| header.next_offset());
-                }
+        let mut buf = vec![0; bytes];
+        disk::read_full(&*file, &mut buf, 0).map_err(Error::io("read the segment", &path))?;
+        let mut rest = buf.as_slice();
+        while !rest.is_empty() {
+            let (header, batch, behind) =
+                batch::split_first(rest).map_err(|what| format_error(&path, what.to_owned()))?;
+            if !batch::crc_holds(&header, batch) {
+                let what = format!(
+                    "the batch at offset {} fails its checksum",
+                    header.base_offset
+                );
+                return Err(format_error(&path, what));
             }
+            metadata
+                .read(batch)
+                .map_err(|what| format_error(&path, what))?;
+            rest = behind;
         }
-        segment.close();
     }
     Ok(())
 }
@@ -413,7 +419,7 @@ fn remove_unnamed(
     };
     let mut sizes = HashMap::new();
     for entry in entries {
-        let ours = entry.name.trim_end_matches(".cleaned");
+        let ours = final_name(&entry.name);
         let Some((base, kind)) = parse_name(ours) else {
             continue;
         };

@@ -101,6 +101,11 @@ impl Status {
         }
     }
 
+    /// The time.
+    pub(super) fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
     /// Why a part fails, if it does.
     pub(super) fn reason(&self, part: Part) -> Option<String> {
         let troubles = self.troubles.lock();

@@ -123,13 +123,14 @@ impl Store {
         &mut self,
         files: &OpenFiles,
         dirs: &mut BTreeSet<PathBuf>,
+        now_ms: i64,
     ) -> (usize, Result<(), Error>) {
         let mut bytes = 0;
         let outcome = loop {
             if self.pending.is_empty() {
                 break Ok(());
             }
-            match self.write_run(files, dirs) {
+            match self.write_run(files, dirs, now_ms) {
                 Ok(run) => bytes += run,
                 Err(error) => break Err(error),
             }
@@ -143,6 +144,7 @@ impl Store {
         &mut self,
         files: &OpenFiles,
         dirs: &mut BTreeSet<PathBuf>,
+        now_ms: i64,
     ) -> Result<usize, Error> {
         let segment_bytes = self.partition.settings.config.load().segment_bytes;
         self.open_writer(files, dirs)?;
@@ -157,7 +159,7 @@ impl Store {
         writer.append(files, &run.pieces)?;
         for piece in &run.pieces {
             for (header, _) in batch::whole(piece) {
-                self.producers.note(&header);
+                self.producers.note(&header, now_ms);
             }
         }
         self.written = run.end;

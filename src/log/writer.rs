@@ -7,6 +7,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
@@ -14,11 +16,12 @@ use uuid::Uuid;
 use super::appender::Shared;
 use super::backlog::{Request, Step, Work};
 use super::checkpoint::{Checkpoint, KnownPartition, KnownSegment};
+use super::compaction::Cleaned;
 use super::disk::{self, Disk};
 use super::error::Error;
 use super::journal::Freeing;
 use super::partition::{Chunk, Partition};
-use super::segment::{Kind, Resume, Segment, SegmentWriter};
+use super::segment::{Kind, Resume, Segment, SegmentWriter, file_name, temporary_path};
 use super::status::Part as Trouble;
 use super::store::Store;
 use super::topic::Topic;
@@ -55,6 +58,16 @@ pub(super) struct Writer {
     pub(super) doomed: Vec<Arc<Segment>>,
     /// Segments made by compaction that still have their temporary names.
     pub(super) swaps: Vec<Arc<Segment>>,
+    /// The last checkpoint says that files may have temporary names.
+    pub(super) has_named_swaps: bool,
+    cleaner: Cleaner,
+}
+
+/// The thread of the compaction that runs, if one does.
+#[derive(Debug, Default)]
+struct Cleaner {
+    running: Option<(Arc<Partition>, JoinHandle<Result<Cleaned, Error>>)>,
+    stop: Arc<AtomicBool>,
 }
 
 impl Writer {
@@ -80,6 +93,8 @@ impl Writer {
             dirs: BTreeSet::new(),
             doomed: Vec::new(),
             swaps: Vec::new(),
+            has_named_swaps: false,
+            cleaner: Cleaner::default(),
         }
     }
 
@@ -91,6 +106,7 @@ impl Writer {
             let stop = work.stop;
             self.work(work);
             if stop {
+                self.stop_compaction();
                 return;
             }
             if maintained.elapsed() >= TICK {
@@ -155,13 +171,14 @@ impl Writer {
 
     /// Writes everything that was taken; what fails stays and is tried again.
     fn write(&mut self) -> Result<(), Error> {
+        let now_ms = self.clock.now_ms();
         let mut outcome = Ok(());
         let mut failed = BTreeSet::new();
         for key in std::mem::take(&mut self.touched) {
             let Some(store) = self.stores.get_mut(&key) else {
                 continue;
             };
-            let (bytes, written) = store.write(&self.shared.files, &mut self.dirs);
+            let (bytes, written) = store.write(&self.shared.files, &mut self.dirs, now_ms);
             self.shared.backlog.written(bytes);
             if let Err(error) = written {
                 outcome = Err(error);
@@ -223,7 +240,9 @@ impl Writer {
                 "some batches are not yet in segments".to_owned(),
             ));
         }
+        let now_ms = self.clock.now_ms();
         for store in self.stores.values_mut() {
+            store.producers.expire(now_ms);
             store.sync(&self.shared.files)?;
         }
         let disk = self.shared.files.disk();
@@ -238,6 +257,7 @@ impl Writer {
             partitions: self.stores.values().map(|s| self.known(s)).collect(),
         };
         checkpoint.store(disk, &self.dir)?;
+        self.has_named_swaps = !self.swaps.is_empty();
         self.checkpointed = (sequence, Instant::now());
         for store in self.stores.values_mut() {
             store.partition.set_start(store.start);
@@ -291,6 +311,7 @@ impl Writer {
     /// removed at the next start.
     fn remove_doomed(&mut self) {
         for segment in std::mem::take(&mut self.doomed) {
+            segment.retire();
             segment.close();
             for kind in Kind::ALL {
                 let path = segment.path(kind);
@@ -304,6 +325,10 @@ impl Writer {
     /// Forgets a deleted topic and removes its folders. The deletion is durable in the journal, so
     /// what fails here is left over and removed at the next start.
     fn remove(&mut self, topic: &Topic) {
+        let cleaned = self.cleaner.running.as_ref();
+        if cleaned.is_some_and(|(partition, _)| partition.topic_id == topic.id) {
+            self.stop_compaction();
+        }
         for partition in topic.partitions() {
             let key = (topic.id, partition.id.0);
             let Some(store) = self.stores.remove(&key) else {
@@ -312,6 +337,7 @@ impl Writer {
             self.touched.remove(&key);
             self.shared.backlog.written(store.pending_bytes());
             for segment in &partition.view.lock().segments {
+                segment.retire();
                 segment.close();
             }
             self.dirs.remove(&*partition.dir);
@@ -361,27 +387,84 @@ impl Writer {
         self.note(outcome);
         let outcome = self.retain();
         self.note(outcome);
+        let outcome = self.compact();
+        self.note(outcome);
+    }
+
+    /// Takes what a compaction has made and starts the next one that is due.
+    fn compact(&mut self) -> Result<(), Error> {
+        if let Some((partition, thread)) = self.cleaner.running.take() {
+            if !thread.is_finished() {
+                self.cleaner.running = Some((partition, thread));
+                return Ok(());
+            }
+            self.take_cleaned(&partition, thread)?;
+        }
+        let stop = Arc::clone(&self.cleaner.stop);
+        let Some(job) = self.next_job(&stop)? else {
+            return Ok(());
+        };
+        let files = Arc::clone(&self.shared.files);
+        let partition = job.partition();
+        let thread = std::thread::Builder::new()
+            .name("log-cleaner".to_owned())
+            .spawn(move || job.run(&files))
+            .map_err(Error::io("start a thread for", &self.dir))?;
+        self.cleaner.running = Some((partition, thread));
+        Ok(())
+    }
+
+    fn take_cleaned(
+        &mut self,
+        partition: &Partition,
+        thread: JoinHandle<Result<Cleaned, Error>>,
+    ) -> Result<(), Error> {
+        match thread.join() {
+            Ok(Ok(cleaned)) => self.install(cleaned),
+            Ok(Err(error)) => {
+                self.put_off_compaction(partition, &chain(&error));
+                Ok(())
+            }
+            Err(_) => {
+                self.put_off_compaction(partition, "its thread panicked");
+                Ok(())
+            }
+        }
+    }
+
+    /// Compaction of a partition failed: it is tried again once as much has been written again.
+    fn put_off_compaction(&mut self, partition: &Partition, error: &str) {
+        tracing::warn!(topic = %partition.topic, partition = %partition.id, error,
+            "a compaction failed; the topic stays as it is");
+        let key = (partition.topic_id, partition.id.0);
+        if let Some(store) = self.stores.get_mut(&key) {
+            store.dirty_bytes = 0;
+        }
+    }
+
+    /// Ends the compaction that runs, without its result.
+    fn stop_compaction(&mut self) {
+        self.cleaner.stop.store(true, Ordering::Release);
+        if let Some((_, thread)) = self.cleaner.running.take()
+            && let Ok(Ok(cleaned)) = thread.join()
+        {
+            cleaned.discard(&self.shared.files);
+        }
+        self.cleaner.stop = Arc::default();
     }
 }
 
 /// Renames those of a segment's files that still have the name compaction gave them.
 pub(super) fn finish_swap(disk: &dyn Disk, segment: &Segment) -> Result<(), Error> {
     for kind in Kind::ALL {
-        let path = segment.path(kind);
-        match disk.rename(&cleaned(&path), &path) {
+        let path = segment.dir.join(file_name(segment.base, kind));
+        match disk.rename(&temporary_path(&path), &path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             other => other.map_err(Error::io("put the compacted segment into place at", &path))?,
         }
     }
-    segment.close();
+    segment.set_final();
     Ok(())
-}
-
-/// The name of a segment's file while compaction makes it.
-pub(super) fn cleaned(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".cleaned");
-    name.into()
 }
 
 /// Removes a folder with the files in it.

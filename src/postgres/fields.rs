@@ -46,7 +46,7 @@ impl<'a> Fields<'a> {
     /// Column `index`, a text that may be null, as a position.
     pub(super) fn optional_lsn(&self, index: usize) -> Result<Option<Lsn>, Error> {
         self.get::<Option<&str>>(index)?
-            .map(|text| text.parse())
+            .map(str::parse)
             .transpose()
             .map_err(|_| Error::protocol(format!("a position of another form ({})", self.doing)))
     }

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 
 use super::{ConnectionConfig, Secret, SqlClient, connect_sql};
 
+/// Where the server is, unless `PENSTOCK_TEST_POSTGRES_BIN` names another one.
 const BIN: &str = "/usr/lib/postgresql/15/bin";
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -57,10 +58,10 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// The server of all tests; `None`, said on stderr, where PostgreSQL 15 is not installed.
+    /// The server of all tests; `None`, said on stderr, where PostgreSQL is not installed.
     pub(super) fn shared() -> Option<Arc<Cluster>> {
-        if !Path::new(BIN).join("postgres").exists() {
-            eprintln!("skipped: {BIN}/postgres is not there");
+        if !bin().join("postgres").exists() {
+            eprintln!("skipped: no postgres in {}", bin().display());
             return None;
         }
         let mut shared = SHARED.lock();
@@ -132,7 +133,7 @@ impl Cluster {
     fn wait_until_ready(&self) {
         let until = Instant::now() + START_TIMEOUT;
         loop {
-            let probe = as_postgres("pg_isready")
+            let probe = Command::new("pg_isready")
                 .args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()])
                 .status();
             if probe.is_ok_and(|status| status.success()) {
@@ -148,7 +149,7 @@ impl Cluster {
     }
 
     fn psql(&self, sql: &str) {
-        let ran = as_postgres("psql")
+        let ran = Command::new("psql")
             .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1"])
             .args(["-U", "postgres", "-p", &self.port.to_string(), "-c", sql])
             .output()
@@ -198,6 +199,10 @@ pub(super) fn unique(what: &str) -> String {
     format!("{what}_{}", COUNTER.fetch_add(1, Ordering::Relaxed))
 }
 
+fn bin() -> PathBuf {
+    std::env::var_os("PENSTOCK_TEST_POSTGRES_BIN").map_or_else(|| BIN.into(), PathBuf::from)
+}
+
 /// The server refuses to run as root.
 fn is_root() -> bool {
     uid() == 0
@@ -209,7 +214,7 @@ fn uid() -> u32 {
 }
 
 fn argv(program: &str) -> Vec<String> {
-    let program = format!("{BIN}/{program}");
+    let program = bin().join(program).display().to_string();
     if is_root() {
         let drop = [
             "setpriv",

@@ -13,6 +13,7 @@
 
 mod support;
 
+mod bench;
 mod golden;
 mod hostile;
 mod invariants;

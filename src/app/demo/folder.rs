@@ -5,12 +5,15 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::super::error::Error;
+use super::watchdog::Watchdog;
 
 /// A folder that is removed when it is dropped.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
     keep: bool,
+    /// Does the same should we be killed. Dropped last, so after the removal.
+    _watchdog: Watchdog,
 }
 
 impl Folder {
@@ -21,7 +24,12 @@ impl Folder {
         let path = std::env::temp_dir().join(name);
         let made = std::fs::DirBuilder::new().mode(0o711).create(&path);
         made.map_err(system("make", &path))?;
-        let folder = Folder { path, keep };
+        let _watchdog = Watchdog::start(&path, keep);
+        let folder = Folder {
+            path,
+            keep,
+            _watchdog,
+        };
         // The umask may have taken the right to pass through.
         let passable = std::fs::Permissions::from_mode(0o711);
         std::fs::set_permissions(folder.path(), passable)

@@ -2,14 +2,17 @@
 //! every event on stdout as it arrives, one JSON object a line. Addresses go to stderr.
 //!
 //! Everything lives in one temporary folder and two process trees of ours; both are gone when the
-//! demo ends, by time, by signal, or because stdout was closed.
+//! demo ends, by time, by signal, because stdout was closed, or because it was killed.
 
 mod cluster;
 mod folder;
 mod migrations;
 mod printer;
+mod private;
 mod programs;
 mod run;
 mod shop;
+mod watchdog;
 
+pub use private::{PrivatePostgres, postgres_program};
 pub use run::{Demo, demo};

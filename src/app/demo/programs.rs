@@ -98,6 +98,12 @@ fn version(folder: &Path) -> Option<u32> {
     digits.parse().ok()
 }
 
+/// The program of this name, the one of the newest version first; clients need no user of their own.
+pub(super) fn path_of(name: &str) -> Option<PathBuf> {
+    let paths = candidates().into_iter().map(|folder| folder.join(name));
+    paths.into_iter().find(|path| path.is_file())
+}
+
 fn is_server(folder: &Path) -> bool {
     ["initdb", "postgres"]
         .iter()

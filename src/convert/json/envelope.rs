@@ -3,7 +3,7 @@
 //! The envelope's own part is the same for every table, so its keys stand here as text; the rows
 //! are written by the table's plan. A test holds this file to what [`Envelope::to_value`] gives.
 
-use super::plan::Node;
+use super::node::Node;
 use super::text;
 use crate::convert::Error;
 use crate::event::{

@@ -1,7 +1,7 @@
 //! A schema as Connect's JsonConverter writes it, in its order of keys: type (with items, keys,
 //! values or fields), optional, name, version, doc, parameters, default, field.
 
-use super::plan::Node;
+use super::node::Node;
 use super::{JsonOptions, text};
 use crate::event::{Schema, Type};
 

@@ -3,7 +3,10 @@
 use serde_json::json;
 
 use super::*;
-use crate::event::{Field, Op, SnapshotMarker, Source, TransactionBlock, Type, names};
+use crate::convert::Error;
+use crate::event::{
+    Envelope, Field, Op, Schema, SnapshotMarker, Source, TransactionBlock, Type, Value, names,
+};
 use crate::event::{envelope_schema, row_schema};
 use crate::lsn::Lsn;
 

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::Weak;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -56,6 +56,21 @@ pub(in crate::log) fn parse_name(name: &str) -> Option<(i64, Kind)> {
     Some((digits.parse().ok()?, kind))
 }
 
+/// What the names of files that compaction makes end in.
+const TEMPORARY: &str = ".cleaned";
+
+/// The name of a segment's file while compaction makes it.
+pub(in crate::log) fn temporary_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(TEMPORARY);
+    name.into()
+}
+
+/// The final name of a segment's file.
+pub(in crate::log) fn final_name(name: &str) -> &str {
+    name.strip_suffix(TEMPORARY).unwrap_or(name)
+}
+
 /// A segment as readers see it.
 #[derive(Debug)]
 pub(in crate::log) struct Segment {
@@ -70,6 +85,10 @@ pub(in crate::log) struct Segment {
     time_entries: AtomicU64,
     /// Highest timestamp; `i64::MIN` while empty.
     max_timestamp: AtomicI64,
+    /// Its files have the names compaction gave them.
+    is_temporary: AtomicBool,
+    /// It is not in the view any more, and its names may stand for other files.
+    is_retired: AtomicBool,
     /// Space of the log file is reserved up to here.
     reserved: AtomicU64,
     handles: Mutex<Option<(Open, Arc<Handles>)>>,
@@ -111,9 +130,33 @@ impl Segment {
             index_entries: AtomicU64::new(extent.index_entries),
             time_entries: AtomicU64::new(extent.time_entries),
             max_timestamp: AtomicI64::new(extent.max_timestamp),
+            is_temporary: AtomicBool::new(false),
+            is_retired: AtomicBool::new(false),
             reserved: AtomicU64::new(extent.bytes),
             handles: Mutex::new(None),
         })
+    }
+
+    /// A segment whose files have temporary names until [`Segment::set_final`].
+    pub(in crate::log) fn temporary(dir: Arc<Path>, base: i64) -> Arc<Segment> {
+        let segment = Segment::new(dir, base, Extent::EMPTY);
+        segment.is_temporary.store(true, Ordering::Release);
+        segment
+    }
+
+    /// Its files have been renamed.
+    pub(in crate::log) fn set_final(&self) {
+        self.is_temporary.store(false, Ordering::Release);
+    }
+
+    /// Notes that it has left the view. Who has its files open may go on reading them.
+    pub(in crate::log) fn retire(&self) {
+        self.is_retired.store(true, Ordering::Release);
+    }
+
+    /// Whether it has left the view.
+    pub(in crate::log) fn is_retired(&self) -> bool {
+        self.is_retired.load(Ordering::Acquire)
     }
 
     /// What may be read of it now.
@@ -142,7 +185,11 @@ impl Segment {
 
     /// Path of one of its files.
     pub(in crate::log) fn path(&self, kind: Kind) -> PathBuf {
-        self.dir.join(file_name(self.base, kind))
+        let path = self.dir.join(file_name(self.base, kind));
+        match self.is_temporary.load(Ordering::Acquire) {
+            true => temporary_path(&path),
+            false => path,
+        }
     }
 
     /// Reserves space so that the log file can hold `bytes`.
@@ -219,6 +266,13 @@ impl OpenFiles {
             index: open_index(open(Kind::Index))?,
             time: open_index(open(Kind::TimeIndex))?,
         });
+        if segment.is_retired() {
+            // What was opened may be what took its place.
+            let path = segment.path(Kind::Log);
+            return Err(Error::io("open the segment file", &path)(
+                io::ErrorKind::NotFound.into(),
+            ));
+        }
         *slot = Some((how, Arc::clone(&handles)));
         drop(slot);
         self.note(segment);

@@ -10,6 +10,9 @@ mod index;
 mod read;
 mod write;
 
-pub(super) use files::{Extent, Kind, OpenFiles, Segment, file_name, parse_name};
+pub(super) use files::{
+    Extent, Kind, OpenFiles, Segment, file_name, final_name, parse_name, temporary_path,
+};
+pub(super) use index::{OffsetEntry, TimeEntry, offset_entry, time_entry};
 pub(super) use read::{Bad, Batches};
 pub(super) use write::{Resume, SegmentWriter};

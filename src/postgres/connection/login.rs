@@ -96,7 +96,7 @@ impl<'a> Login<'a> {
                 self.send_password(hash.as_bytes()).await?;
             }
             10 => self.scram(&body).await?,
-            7 | 8 | 9 => return Err(self.unsupported("the server wants GSSAPI or SSPI")),
+            7..=9 => return Err(self.unsupported("the server wants GSSAPI or SSPI")),
             other => {
                 return Err(
                     self.unsupported(&format!("the server wants authentication of kind {other}"))

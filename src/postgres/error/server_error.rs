@@ -72,7 +72,9 @@ impl ServerError {
     /// What this error means for what was tried.
     pub(in crate::postgres) fn during(self, action: &Action<'_>) -> Error {
         if self.code.is_shutdown() {
-            return Error::ShuttingDown { source: self };
+            return Error::ShuttingDown {
+                source: Box::new(self),
+            };
         }
         match action {
             Action::LogIn {
@@ -95,7 +97,7 @@ impl ServerError {
                     address,
                     user,
                     database: dbname.to_owned(),
-                    source: self,
+                    source: Box::new(self),
                 }
             }
             SqlState::INVALID_PASSWORD
@@ -103,20 +105,20 @@ impl ServerError {
             | SqlState::INSUFFICIENT_PRIVILEGE => Error::LoginRefused {
                 address,
                 user,
-                source: self,
+                source: Box::new(self),
             },
             SqlState::INVALID_CATALOG_NAME => Error::DatabaseMissing {
                 dbname: dbname.to_owned(),
-                source: self,
+                source: Box::new(self),
             },
             SqlState::TOO_MANY_CONNECTIONS => Error::TooManyConnections {
                 address,
-                source: self,
+                source: Box::new(self),
             },
             // Any other code: shown as it is.
             _ => Error::Sql {
                 doing: format!("log in at {address} as \"{user}\""),
-                source: self,
+                source: Box::new(self),
             },
         }
     }
@@ -125,9 +127,14 @@ impl ServerError {
         let slot = slot.to_owned();
         match self.code {
             SqlState::DUPLICATE_OBJECT => Error::SlotExists { slot },
-            SqlState::CONFIGURATION_LIMIT_EXCEEDED => Error::SlotsExhausted { slot, source: self },
+            SqlState::CONFIGURATION_LIMIT_EXCEEDED => Error::SlotsExhausted {
+                slot,
+                source: Box::new(self),
+            },
             SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE if self.message.contains("wal_level") => {
-                Error::WalLevel { source: Some(self) }
+                Error::WalLevel {
+                    source: Some(Box::new(self)),
+                }
             }
             // Any other code: shown as it is.
             _ => self.during_statement(&format!("create slot \"{slot}\"")),
@@ -140,7 +147,7 @@ impl ServerError {
             SqlState::OBJECT_IN_USE => Error::SlotInUse {
                 slot,
                 holder: None,
-                source: Some(self),
+                source: Some(Box::new(self)),
             },
             SqlState::UNDEFINED_OBJECT if self.message.contains("slot") => {
                 Error::SlotMissing { slot }
@@ -155,14 +162,16 @@ impl ServerError {
                 }
             }
             SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE if self.message.contains("wal_level") => {
-                Error::WalLevel { source: Some(self) }
+                Error::WalLevel {
+                    source: Some(Box::new(self)),
+                }
             }
             SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE | SqlState::UNDEFINED_FILE
                 if self.tells_of_removed_log() =>
             {
                 Error::SlotLost {
                     slot,
-                    source: Some(self),
+                    source: Some(Box::new(self)),
                 }
             }
             // Any other code: shown as it is.
@@ -175,15 +184,17 @@ impl ServerError {
         match self.code {
             SqlState::INSUFFICIENT_PRIVILEGE => Error::Refused {
                 doing,
-                source: self,
+                source: Box::new(self),
             },
             SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE if self.message.contains("wal_level") => {
-                Error::WalLevel { source: Some(self) }
+                Error::WalLevel {
+                    source: Some(Box::new(self)),
+                }
             }
             // Any other code: shown as it is.
             _ => Error::Sql {
                 doing,
-                source: self,
+                source: Box::new(self),
             },
         }
     }
@@ -277,5 +288,94 @@ impl From<&tokio_postgres::error::DbError> for ServerError {
             detail: error.detail().unwrap_or_default().to_owned(),
             hint: error.hint().unwrap_or_default().to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Explain, Kind, chain};
+
+    fn told(code: &str, message: &str, detail: &str) -> ServerError {
+        ServerError {
+            severity: "ERROR".to_owned(),
+            code: SqlState::parse(code),
+            message: message.to_owned(),
+            detail: detail.to_owned(),
+            hint: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_fields_are_read_and_broken_ones_left_out() {
+        let error =
+            ServerError::parse(b"SFEHLER\0VERROR\0C42501\0Mdenied\0Ddetail\0Hhint\0Fx.c\0L1\0\0");
+        assert_eq!(error.severity, "ERROR");
+        assert_eq!(error.to_string(), "denied (42501): detail (hint: hint)");
+        let long = [&b"M"[..], &[b'x'; 10_000]].concat();
+        assert_eq!(ServerError::parse(&long).message.len(), FIELD_BYTES_MAX);
+        assert_eq!(ServerError::parse(b"\xff\0\0C\0M").code.as_str(), "XX000");
+    }
+
+    #[test]
+    fn every_way_in_which_a_slot_is_lost_is_recognised() {
+        for (code, message, detail) in [
+            (
+                "58P01",
+                "requested WAL segment 000000010000000000000003 has already been removed",
+                "",
+            ),
+            (
+                "55000",
+                "can no longer get changes from replication slot \"s\"",
+                "This slot has never previously reserved WAL, or it has been invalidated.",
+            ),
+            (
+                "55000",
+                "cannot read from logical replication slot \"s\"",
+                "This slot has been invalidated because it exceeded the maximum reserved size.",
+            ),
+            (
+                "55000",
+                "can no longer access replication slot \"s\"",
+                "This replication slot has been invalidated due to \"wal_removed\".",
+            ),
+        ] {
+            let error = told(code, message, detail).during(&Action::UseSlot {
+                slot: "s",
+                doing: "stream from",
+            });
+            assert!(matches!(error, Error::SlotLost { .. }), "{error:?}");
+            assert_eq!(error.kind(), Kind::Definite);
+            assert!(
+                error
+                    .mend()
+                    .unwrap()
+                    .contains("pg_drop_replication_slot('s')")
+            );
+            assert!(chain(&error).contains(message), "{}", chain(&error));
+        }
+    }
+
+    #[test]
+    fn a_wal_level_below_logical_is_recognised_wherever_it_is_told() {
+        let message = "logical decoding requires wal_level >= logical";
+        for action in [
+            Action::CreateSlot("s"),
+            Action::UseSlot {
+                slot: "s",
+                doing: "drop",
+            },
+            Action::Statement("look"),
+        ] {
+            let error = told("55000", message, "").during(&action);
+            assert!(
+                matches!(error, Error::WalLevel { source: Some(_) }),
+                "{error:?}"
+            );
+        }
+        let full = told("53400", "all replication slots are in use", "");
+        let error = full.during(&Action::CreateSlot("s"));
+        assert!(matches!(error, Error::SlotsExhausted { .. }), "{error:?}");
     }
 }

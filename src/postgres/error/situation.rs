@@ -83,7 +83,7 @@ pub enum Error {
         /// The role.
         user: String,
         /// The server's words.
-        source: ServerError,
+        source: Box<ServerError>,
     },
     /// `pg_hba.conf` has no line for this connection.
     #[error("log in at {address} as \"{user}\": pg_hba.conf does not let it in")]
@@ -96,7 +96,7 @@ pub enum Error {
         /// does not cover logical replication).
         database: String,
         /// The server's words.
-        source: ServerError,
+        source: Box<ServerError>,
     },
     /// The server asks for a way to log in that is not spoken here.
     #[error("log in at {address} as \"{user}\": {what}")]
@@ -114,7 +114,7 @@ pub enum Error {
         /// The database.
         dbname: String,
         /// The server's words.
-        source: ServerError,
+        source: Box<ServerError>,
     },
     /// Every connection or walsender is taken.
     #[error("open another connection at {address}")]
@@ -122,13 +122,13 @@ pub enum Error {
         /// `host:port`.
         address: String,
         /// The server's words.
-        source: ServerError,
+        source: Box<ServerError>,
     },
     /// The server starts, stops or recovers.
     #[error("use the database while it starts or stops")]
     ShuttingDown {
         /// The server's words.
-        source: ServerError,
+        source: Box<ServerError>,
     },
     /// Something that the source needs is missing; all of it at once.
     #[error("start the source: {}", list(.missing))]
@@ -140,7 +140,7 @@ pub enum Error {
     #[error("start the source: wal_level is not \"logical\"")]
     WalLevel {
         /// The server's words, where it said so itself.
-        source: Option<ServerError>,
+        source: Option<Box<ServerError>>,
     },
     /// A privilege is missing that only showed when it was needed.
     #[error("{doing}")]
@@ -148,7 +148,7 @@ pub enum Error {
         /// What was tried.
         doing: String,
         /// The server's words.
-        source: ServerError,
+        source: Box<ServerError>,
     },
     /// Another connection streams from the slot.
     #[error("stream from slot \"{slot}\": it is in use{}", held_by(.holder.as_deref()))]
@@ -158,7 +158,7 @@ pub enum Error {
         /// By whom, where that could be found out.
         holder: Option<Box<Holder>>,
         /// The server's words.
-        source: Option<ServerError>,
+        source: Option<Box<ServerError>>,
     },
     /// The slot does not exist.
     #[error("use slot \"{slot}\": it does not exist")]
@@ -178,7 +178,7 @@ pub enum Error {
         /// The slot.
         slot: String,
         /// The server's words.
-        source: ServerError,
+        source: Box<ServerError>,
     },
     /// The server removed log that the slot still needed; its changes are gone.
     #[error("stream from slot \"{slot}\": the server has removed log that it still needed")]
@@ -186,7 +186,7 @@ pub enum Error {
         /// The slot.
         slot: String,
         /// The server's words, where it said so itself.
-        source: Option<ServerError>,
+        source: Option<Box<ServerError>>,
     },
     /// The slot is not one that can be used here.
     #[error("use slot \"{slot}\": {why}")]
@@ -222,7 +222,7 @@ pub enum Error {
         /// The snapshot.
         snapshot: String,
         /// The server's words.
-        source: ServerError,
+        source: Box<ServerError>,
     },
     /// A statement failed.
     #[error("{doing}")]
@@ -230,7 +230,7 @@ pub enum Error {
         /// What was tried: `read the catalogue`.
         doing: String,
         /// The server's words.
-        source: ServerError,
+        source: Box<ServerError>,
     },
     /// A SQL client failed on its side: an answer of another shape than was asked for.
     #[error("{doing}")]

@@ -92,3 +92,32 @@ impl fmt::Debug for SqlState {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_by_itself_is_transient_and_the_rest_is_not() {
+        for code in [
+            "08006", "40001", "40P01", "53300", "53100", "55006", "55P03", "57014", "57P01",
+            "57P03", "58030", "58P01", "XX000",
+        ] {
+            assert_eq!(SqlState::parse(code).kind(), Kind::Transient, "{code}");
+        }
+        for code in [
+            "28P01", "28000", "3D000", "42501", "42704", "42710", "42601", "42P01", "55000",
+            "22023", "0A000", "25006", "XX001",
+        ] {
+            assert_eq!(SqlState::parse(code).kind(), Kind::Definite, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_code_of_another_form_counts_as_internal() {
+        for text in ["", "1234", "123456", "12\u{e9}4"] {
+            assert_eq!(SqlState::parse(text).as_str(), "XX000", "{text}");
+        }
+        assert!(SqlState::parse("57P02").is_shutdown());
+    }
+}

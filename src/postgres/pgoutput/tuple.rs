@@ -126,7 +126,7 @@ impl ExactSizeIterator for Cells<'_> {}
 
 impl<'a> Cell<'a> {
     #[inline]
-    fn decode(cursor: &mut Cursor<'a>) -> Result<Cell<'a>, DecodeError> {
+    pub(super) fn decode(cursor: &mut Cursor<'a>) -> Result<Cell<'a>, DecodeError> {
         match cursor.u8("a cell's kind")? {
             b't' => Cell::value(cursor).map(Cell::Text),
             b'n' => Ok(Cell::Null),

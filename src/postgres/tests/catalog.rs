@@ -143,7 +143,7 @@ async fn settings_are_read_and_the_log_moves() {
     };
     let (_, client) = cluster.database().await;
     let settings = server::settings(&client).await.unwrap();
-    assert!((150_000..160_000).contains(&settings.version_num));
+    assert!((150_000..200_000).contains(&settings.version_num));
     assert_eq!(settings.wal_level, "logical");
     assert_eq!(settings.wal_sender_timeout_ms, 60_000);
     assert_eq!(settings.max_slot_wal_keep_bytes, None);

@@ -10,6 +10,8 @@ use super::Reason;
 use super::decode::utf8;
 use crate::event::Value;
 
+/// Digits that fit an `i64` whatever they are.
+const DIGITS_OF_I64: usize = 18;
 /// Digits that fit an `i128` whatever they are.
 const DIGITS_OF_I128: usize = 38;
 
@@ -78,6 +80,16 @@ pub(super) fn text(text: &[u8]) -> Result<Value<'_>, Reason> {
 
 fn at_scale(number: &Plain<'_>, scale: i32) -> Result<Vec<u8>, Reason> {
     let fraction_digits = i32::try_from(number.fraction.len()).map_err(|_| Reason::OutOfRange)?;
+    if fraction_digits == scale && number.whole.len() + number.fraction.len() <= DIGITS_OF_I64 {
+        let digits = number.whole.bytes().chain(number.fraction.bytes());
+        let magnitude = digits.fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+        let signed = if number.negative {
+            -magnitude
+        } else {
+            magnitude
+        };
+        return Ok(shortest(&signed.to_be_bytes()));
+    }
     let mut digits = String::with_capacity(number.whole.len() + number.fraction.len() + 1);
     digits.push_str(number.whole);
     digits.push_str(number.fraction);
@@ -102,22 +114,22 @@ fn unscaled(negative: bool, digits: &str) -> Result<Vec<u8>, Reason> {
         } else {
             digits.parse().map_err(|_| Reason::Malformed)?
         };
-        return Ok(shortest(if negative { -number } else { number }));
+        let signed = if negative { -number } else { number };
+        return Ok(shortest(&signed.to_be_bytes()));
     }
     let number: BigInt = digits.parse().map_err(|_| Reason::Malformed)?;
     Ok((if negative { -number } else { number }).to_signed_bytes_be())
 }
 
-/// Two's complement of as few bytes as keep the sign.
-fn shortest(number: i128) -> Vec<u8> {
-    let bytes = number.to_be_bytes();
-    let sign = if number < 0 { 0xFF } else { 0 };
-    let mut kept = &bytes[..];
-    while let [first, second, ..] = kept {
-        if *first != sign || (second ^ sign) & 0x80 != 0 {
+/// Two's complement without the bytes that only repeat the sign.
+fn shortest(bytes: &[u8]) -> Vec<u8> {
+    let mut kept = bytes;
+    while let Some((first @ (0 | 0xFF), rest)) = kept.split_first() {
+        let repeats_sign = rest.first().is_some_and(|next| (first ^ next) & 0x80 == 0);
+        if !repeats_sign {
             break;
         }
-        kept = &kept[1..];
+        kept = rest;
     }
     kept.to_vec()
 }

@@ -53,23 +53,23 @@ pub(super) fn nanos(stamp: Bounded<Stamp>) -> Option<i64> {
 
 /// `2016-11-04Z`.
 pub(super) fn date(date: Bounded<i64>) -> String {
-    let mut text = String::with_capacity(16);
     match date {
-        Bounded::Finite(days) => push_date(days, &mut text),
-        Bounded::Infinity => return "infinity".to_owned(),
-        Bounded::NegativeInfinity => return "-infinity".to_owned(),
+        Bounded::Finite(days) => {
+            let mut text = Text::default();
+            text.date(days);
+            text.end()
+        }
+        Bounded::Infinity => "infinity".to_owned(),
+        Bounded::NegativeInfinity => "-infinity".to_owned(),
     }
-    text.push('Z');
-    text
 }
 
 /// `13:51:30.123456Z`, as many digits of the fraction as there are.
 pub(super) fn time(micros: i64) -> String {
-    let mut text = String::with_capacity(16);
-    push_time(micros, &mut text);
-    push_fraction(micros, 0, &mut text);
-    text.push('Z');
-    text
+    let mut text = Text::default();
+    text.time(micros);
+    text.fraction(micros, 0);
+    text.end()
 }
 
 /// `2016-11-04T13:51:30.1Z`, as many digits of the fraction as there are.
@@ -83,68 +83,87 @@ pub(super) fn timestamp(stamp: Bounded<Stamp>) -> String {
 
 /// `2016-11-04T13:51:30.123456Z` with `digits` digits of the fraction; 0: as many as there are.
 pub(super) fn zoned_timestamp(stamp: Stamp, digits: u8) -> String {
-    let mut text = String::with_capacity(32);
-    push_date(stamp.days, &mut text);
-    text.push('T');
-    push_time(stamp.micros, &mut text);
-    push_fraction(stamp.micros, digits, &mut text);
-    text.push('Z');
-    text
+    let mut text = Text::default();
+    text.date(stamp.days);
+    text.0.push(b'T');
+    text.time(stamp.micros);
+    text.fraction(stamp.micros, digits);
+    text.end()
 }
 
-/// The year as Java writes it: four digits at least, a sign where it is negative or has more.
-fn push_date(days: i64, text: &mut String) {
-    let (year, month, day) = civil_from_days(days);
-    if year < 0 {
-        text.push('-');
-    } else if year > 9_999 {
-        text.push('+');
-    }
-    let year = year.abs();
-    if year > 9_999 {
-        text.push_str(itoa::Buffer::new().format(year));
-    } else {
-        push_two(year / 100, text);
-        push_two(year % 100, text);
-    }
-    text.push('-');
-    push_two(month, text);
-    text.push('-');
-    push_two(day, text);
-}
+/// ASCII text being written.
+struct Text(Vec<u8>);
 
-fn push_time(micros: i64, text: &mut String) {
-    let seconds = micros / 1_000_000;
-    push_two(seconds / 3_600, text);
-    text.push(':');
-    push_two(seconds / 60 % 60, text);
-    text.push(':');
-    push_two(seconds % 60, text);
-}
-
-fn push_fraction(micros: i64, digits: u8, text: &mut String) {
-    let mut fraction = micros % 1_000_000;
-    let (mut scale, mut left) = (100_000, digits);
-    if digits == 0 && fraction == 0 {
-        return;
-    }
-    text.push('.');
-    while scale > 0 && (left > 0 || (digits == 0 && fraction > 0)) {
-        push_digit(fraction / scale, text);
-        fraction %= scale;
-        scale /= 10;
-        left = left.saturating_sub(1);
+impl Default for Text {
+    fn default() -> Text {
+        Text(Vec::with_capacity(32))
     }
 }
 
-fn push_two(number: i64, text: &mut String) {
-    push_digit(number / 10 % 10, text);
-    push_digit(number % 10, text);
+impl Text {
+    /// The year as Java writes it: four digits at least, a sign where it is negative or has more.
+    fn date(&mut self, days: i64) {
+        let (year, month, day) = civil_from_days(days);
+        if year < 0 {
+            self.0.push(b'-');
+        } else if year > 9_999 {
+            self.0.push(b'+');
+        }
+        let year = year.abs();
+        if year > 9_999 {
+            let mut digits = itoa::Buffer::new();
+            self.0.extend_from_slice(digits.format(year).as_bytes());
+        } else {
+            self.0.extend_from_slice(&two(year / 100));
+            self.0.extend_from_slice(&two(year % 100));
+        }
+        let ([m, n], [d, e]) = (two(month), two(day));
+        self.0.extend_from_slice(&[b'-', m, n, b'-', d, e]);
+    }
+
+    fn time(&mut self, micros: i64) {
+        let seconds = micros / 1_000_000;
+        let [h, i] = two(seconds / 3_600);
+        let [m, n] = two(seconds / 60 % 60);
+        let [s, t] = two(seconds % 60);
+        self.0.extend_from_slice(&[h, i, b':', m, n, b':', s, t]);
+    }
+
+    fn fraction(&mut self, micros: i64, digits: u8) {
+        let fraction = micros % 1_000_000;
+        if digits == 0 && fraction == 0 {
+            return;
+        }
+        let ([a, b], [c, d], [e, f]) = (
+            two(fraction / 10_000),
+            two(fraction / 100 % 100),
+            two(fraction % 100),
+        );
+        let all = [b'.', a, b, c, d, e, f];
+        let shown = match digits {
+            0 => without_zeros(&all),
+            digits => all.get(..=usize::from(digits)).unwrap_or(&all),
+        };
+        self.0.extend_from_slice(shown);
+    }
+
+    fn end(mut self) -> String {
+        self.0.push(b'Z');
+        String::from_utf8(self.0).expect("digits and punctuation")
+    }
 }
 
-fn push_digit(digit: i64, text: &mut String) {
-    let digit = u8::try_from(digit).unwrap_or(0);
-    text.push(char::from(b'0' + digit));
+fn without_zeros(mut digits: &[u8]) -> &[u8] {
+    while let [rest @ .., b'0'] = digits {
+        digits = rest;
+    }
+    digits
+}
+
+/// Two digits of a number below 100.
+fn two(number: i64) -> [u8; 2] {
+    let number = u8::try_from(number).unwrap_or(0);
+    [b'0' + number / 10, b'0' + number % 10]
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! Only what names time or position of the recorded run is taken from the recording itself.
 
 mod recording;
+mod table;
 mod tree;
 
 use std::collections::HashMap;
