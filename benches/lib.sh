@@ -5,16 +5,8 @@ WORK=$(mktemp -d "${TMPDIR:-/tmp}/penstock-bench-XXXXXX")
 STARTED=()
 CLEAN=()
 
-# In order where they can; their folders go once they have ended.
 finish() {
-  {
-    for pid in "${STARTED[@]}"; do kill "$pid" || true; done
-    for pid in "${STARTED[@]}"; do
-      for _ in $(seq 100); do kill -0 "$pid" || break; sleep 0.05; done
-      kill -9 "$pid" || true
-      wait "$pid" || true
-    done
-  } 2>/dev/null
+  for pid in "${STARTED[@]}"; do kill -9 "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; done
   rm -rf "$WORK" "${CLEAN[@]}"
 }
 trap finish EXIT
