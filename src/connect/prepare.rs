@@ -26,7 +26,7 @@ use crate::postgres::catalog::{self, Table as CatalogTable};
 use crate::postgres::publication::{self, AutocreateMode, Wanted};
 use crate::postgres::server::{self, Settings};
 use crate::postgres::slot::{self, SlotState, WalStatus};
-use crate::postgres::{ReplicationConnection, SnapshotReader, SqlClient, SystemIdentity};
+use crate::postgres::{self, ReplicationConnection, SnapshotReader, SqlClient, SystemIdentity};
 use crate::postgres::{connect_sql, preflight};
 
 use super::context::Context;
@@ -110,6 +110,14 @@ pub(super) async fn prepare(context: &Context) -> Result<Prepared, Error> {
     };
     publication::ensure(&sql, &wanted).await?;
     let slot = slot::inspect(&sql, &config.slot_name).await?;
+    if let Some(holder) = slot.as_ref().and_then(|slot| slot.holder.clone()) {
+        return Err(postgres::Error::SlotInUse {
+            slot: config.slot_name.clone(),
+            holder: Some(Box::new(holder)),
+            source: None,
+        }
+        .into());
+    }
     let mut replication = ReplicationConnection::connect(&connection).await?;
     let identity = replication.identify_system().await?;
     let stored = resumable(context, stored, slot.as_ref(), &identity)?;

@@ -1,6 +1,8 @@
-//! Memory that is taken before it is filled.
+//! Memory that is taken before it is filled, but for the first kilobytes of a request: a peer that
+//! only announces a large one keeps nothing from others.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -19,6 +21,8 @@ pub(super) const UNPACKED_BYTES_MAX: usize = 64 << 20;
 #[derive(Debug, Clone)]
 pub(super) struct Budget {
     requests: Arc<Semaphore>,
+    /// Connections that wait for room for a request.
+    waiting: Arc<AtomicUsize>,
     records: Arc<Semaphore>,
     unpacking: Arc<Semaphore>,
 }
@@ -30,6 +34,7 @@ impl Budget {
     pub(super) fn new() -> Budget {
         Budget {
             requests: Arc::new(Semaphore::new(REQUEST_BYTES_MAX)),
+            waiting: Arc::new(AtomicUsize::new(0)),
             records: Arc::new(Semaphore::new(RECORD_BYTES_MAX)),
             unpacking: Arc::new(Semaphore::new(UNPACKING_MAX)),
         }
@@ -37,7 +42,21 @@ impl Budget {
 
     /// Waits for room for a request. Cancel safe.
     pub(super) async fn request(&self, bytes: usize) -> Share {
+        let _counted = Waiting::new(&self.waiting);
         take(&self.requests, bytes.min(REQUEST_BYTES_MAX)).await
+    }
+
+    /// A share of nothing, for requests that are too small to count.
+    pub(super) async fn uncounted(&self) -> Share {
+        match Arc::clone(&self.requests).try_acquire_many_owned(0) {
+            Ok(share) => share,
+            Err(_) => take(&self.requests, 0).await,
+        }
+    }
+
+    /// Whether somebody waits for room for a request.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// Waits for room for records. Cancel safe.
@@ -48,6 +67,22 @@ impl Budget {
     /// Waits for the turn to unpack a batch. Cancel safe.
     pub(super) async fn unpacking(&self) -> Share {
         take(&self.unpacking, 1).await
+    }
+}
+
+/// Counts one that waits, for as long as it does.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Waiting<'_> {
+    fn new(count: &AtomicUsize) -> Waiting<'_> {
+        count.fetch_add(1, Ordering::Relaxed);
+        Waiting(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
