@@ -299,6 +299,7 @@ async fn usable<'s>(
 ) -> Result<Option<&'s SlotState>, Error> {
     let Some(slot) = slot else { return Ok(None) };
     if slot.wal_status != WalStatus::Lost {
+        slot.check_fit(&context.config.database.dbname)?;
         return Ok(Some(slot));
     }
     if context.config.on_slot_loss != OnSlotLoss::Resnapshot {
