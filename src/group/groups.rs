@@ -6,30 +6,23 @@
 //! order and then lets the change be seen and the caller be answered. So what a fetch says is what
 //! a replay of the topic would say, and a caller that goes away half-way changes nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::time::Instant;
+use tokio::sync::oneshot;
 
 use super::error::Error;
 use super::id::GroupId;
-use super::limits::{
-    Config, GROUPS_MAX, OFFSET_BYTES, OFFSET_METADATA_BYTES_MAX, STATE_BYTES_MAX,
-    WRITES_IN_FLIGHT_MAX,
-};
+use super::limits::{Config, OFFSET_BYTES, OFFSET_METADATA_BYTES_MAX};
 use super::replay;
 use super::service::Service;
+use super::shared::{Answer, Shared};
 use super::state::{
-    Committed, Committer, Description, Group, Heartbeat, Join, Joined, Leaving, Now, Output, Phase,
-    Sync, Synced, Waiter,
+    Committed, Committer, Description, Group, Heartbeat, Join, Joined, Leaving, Now, Phase, Sync,
+    Synced,
 };
-use super::stored::{Key, encode_group, encode_offset};
 use crate::clock::Clock;
-use crate::log::{Append, Log, Origin, Partition, PartitionBatch, Ticket};
-use crate::record::BatchBuilder;
+use crate::log::{Log, Partition};
 use crate::topic::{CONSUMER_OFFSETS, Offset, PartitionId, TopicName};
 
 /// All consumer groups. Cheap to clone.
@@ -75,74 +68,6 @@ pub struct Listing {
     pub phase: Phase,
 }
 
-pub(super) struct Shared {
-    pub(super) log: Log,
-    pub(super) config: Config,
-    clock: Arc<dyn Clock>,
-    started: Instant,
-    partition: Arc<Partition>,
-    pub(super) state: Mutex<State>,
-    /// A write was queued.
-    pub(super) write_queued: Notify,
-    /// The earliest timer changed.
-    pub(super) timer_changed: Notify,
-    /// Room for [`WRITES_IN_FLIGHT_MAX`] commits.
-    room: Arc<Semaphore>,
-}
-
-#[derive(Default)]
-pub(super) struct State {
-    pub(super) groups: BTreeMap<GroupId, Group>,
-    /// Estimated bytes of all groups.
-    pub(super) bytes: usize,
-    waiters: HashMap<Waiter, Answer>,
-    waiters_made: u64,
-    /// The serial of the next group.
-    groups_made: u64,
-    /// Submitted to the log, in this order.
-    pub(super) writes: VecDeque<Write>,
-    /// When which group has something to do; at most one entry for a group.
-    pub(super) timers: BTreeSet<(i64, GroupId)>,
-    armed: HashMap<GroupId, i64>,
-    /// Nothing is taken any more.
-    pub(super) is_closing: bool,
-}
-
-enum Answer {
-    Join(oneshot::Sender<Result<Joined, Error>>),
-    Sync(oneshot::Sender<Result<Synced, Error>>),
-}
-
-/// A change on its way to the disk.
-pub(super) struct Write {
-    pub(super) ticket: Result<Ticket, Error>,
-    pub(super) effect: Effect,
-    /// `None` for what the state machine asks for: at most one of a group is under way.
-    pub(super) _room: Option<OwnedSemaphorePermit>,
-}
-
-/// What a change does once it is durable.
-pub(super) enum Effect {
-    /// Offsets are set, or deleted where there is none.
-    Offsets {
-        group: GroupId,
-        serial: u64,
-        offsets: Vec<(TopicName, PartitionId, Option<Committed>)>,
-        answer: oneshot::Sender<Result<(), Error>>,
-    },
-    /// The state machine learns that its generation is stored.
-    Generation {
-        group: GroupId,
-        serial: u64,
-        generation: i32,
-    },
-    /// The group is gone for good; it comes back if the write failed.
-    Deletion {
-        group: Box<Group>,
-        answer: oneshot::Sender<Result<(), Error>>,
-    },
-}
-
 impl fmt::Debug for Groups {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let groups = self.shared.state.lock().groups.len();
@@ -161,32 +86,12 @@ impl Groups {
         config: Config,
     ) -> Result<(Groups, Service), Error> {
         let partition = offsets_partition(&log).await?;
-        let started = Instant::now();
         let now = Now {
             timer_ms: 0,
             wall_ms: clock.now_ms(),
         };
         let groups = replay::replay(&log, &partition, now, config).await?;
-        let mut state = State {
-            groups_made: replay::SERIAL + 1,
-            ..State::default()
-        };
-        for (id, group) in groups {
-            state.bytes += group.bytes();
-            state.arm(&id, group.deadline_ms());
-            state.groups.insert(id, group);
-        }
-        let shared = Arc::new(Shared {
-            log,
-            config,
-            clock,
-            started,
-            partition,
-            state: Mutex::new(state),
-            write_queued: Notify::new(),
-            timer_changed: Notify::new(),
-            room: Arc::new(Semaphore::new(WRITES_IN_FLIGHT_MAX)),
-        });
+        let shared = Arc::new(Shared::new(log, clock, config, partition, groups));
         let service = Service::new(Arc::clone(&shared));
         Ok((Groups { shared }, service))
     }
@@ -197,13 +102,13 @@ impl Groups {
         {
             let mut state = self.shared.state.lock();
             state.check_open()?;
+            state.check_room(join.protocols.iter().map(|(n, m)| n.len() + m.len()).sum())?;
             if !state.groups.contains_key(group) {
                 if !join.member.is_empty() {
                     return Err(Error::UnknownMember);
                 }
                 self.shared.make_group(&mut state, group)?;
             }
-            state.check_room(join.protocols.iter().map(|(n, m)| n.len() + m.len()).sum())?;
             let waiter = state.waiter(Answer::Join(answer));
             self.shared.step(&mut state, group, |group, now, out| {
                 group.join(now, join, waiter, out);
@@ -225,7 +130,7 @@ impl Groups {
                 group.sync(now, sync, waiter, out);
             });
             if step.is_err() {
-                state.waiters.remove(&waiter);
+                state.forget_waiter(waiter);
                 return Err(Error::UnknownMember);
             }
         }
@@ -274,6 +179,11 @@ impl Groups {
         let answered = {
             let mut state = self.shared.state.lock();
             state.check_open()?;
+            let offsets = self.shared.offsets(commits);
+            let grown = |(_, _, c): &(_, _, Option<Committed>)| {
+                OFFSET_BYTES + c.as_ref().map_or(0, |c| c.metadata.len())
+            };
+            state.check_room(offsets.iter().map(grown).sum())?;
             if !state.groups.contains_key(group) {
                 if by.generation >= 0 {
                     return Err(Error::IllegalGeneration {
@@ -283,15 +193,11 @@ impl Groups {
                 }
                 self.shared.make_group(&mut state, group)?;
             }
-            let offsets = self.shared.offsets(commits);
-            let grown = |(_, _, c): &(_, _, Option<Committed>)| {
-                OFFSET_BYTES + c.as_ref().map_or(0, |c| c.metadata.len())
-            };
-            state.check_room(offsets.iter().map(grown).sum())?;
             let now = self.shared.now();
             let known = state.groups.get_mut(group).ok_or(Error::UnknownMember)?;
             known.check_commit(now, by)?;
             if offsets.is_empty() {
+                state.forget_if_unused(group);
                 return Ok(());
             }
             self.shared
@@ -432,294 +338,6 @@ impl Groups {
             }
         }
         Ok(())
-    }
-}
-
-impl Shared {
-    pub(super) fn now(&self) -> Now {
-        Now {
-            timer_ms: i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX),
-            wall_ms: self.clock.now_ms(),
-        }
-    }
-
-    /// The moment of `timer_ms`.
-    pub(super) fn instant(&self, timer_ms: i64) -> Instant {
-        let since = std::time::Duration::from_millis(timer_ms.max(0).unsigned_abs());
-        self.started + since
-    }
-
-    async fn room(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let room = Arc::clone(&self.room).acquire_owned().await;
-        room.map_err(|_| Error::Closing)
-    }
-
-    fn make_group(&self, state: &mut State, id: &GroupId) -> Result<(), Error> {
-        if state.groups.len() >= GROUPS_MAX {
-            return Err(Error::LimitReached {
-                what: "groups",
-                limit: GROUPS_MAX,
-            });
-        }
-        let serial = state.groups_made;
-        state.groups_made += 1;
-        let group = Group::new(id.clone(), serial, self.config, self.now());
-        state.groups.insert(id.clone(), group);
-        Ok(())
-    }
-
-    fn offsets(&self, commits: Vec<Commit>) -> Vec<(TopicName, PartitionId, Option<Committed>)> {
-        let commit_ms = self.clock.now_ms();
-        let offsets = commits.into_iter().map(|commit| {
-            let topic_id = self.log.topic(commit.topic.as_str()).map(|topic| topic.id);
-            let committed = Committed {
-                offset: commit.offset,
-                leader_epoch: commit.leader_epoch,
-                metadata: commit.metadata,
-                commit_ms,
-                topic_id,
-            };
-            (commit.topic, commit.partition, Some(committed))
-        });
-        offsets.collect()
-    }
-
-    /// Whether an offset belongs to the topic that has the name now.
-    pub(super) fn is_current(&self, topic: &str, committed: &Committed) -> bool {
-        let topic = self.log.topic(topic);
-        match (topic, committed.topic_id) {
-            (Some(topic), Some(id)) => topic.id == id,
-            _ => true,
-        }
-    }
-
-    /// Lets a group do a step, and does what it asks for.
-    pub(super) fn step<R>(
-        &self,
-        state: &mut State,
-        id: &GroupId,
-        step: impl FnOnce(&mut Group, Now, &mut Vec<Output>) -> R,
-    ) -> Result<R, Error> {
-        let Some(group) = state.groups.get_mut(id) else {
-            return Err(Error::NotFound(id.to_string()));
-        };
-        let mut outputs = Vec::new();
-        let before = group.bytes();
-        let answer = step(group, self.now(), &mut outputs);
-        let after = group.bytes();
-        let deadline_ms = group.deadline_ms();
-        state.bytes = (state.bytes + after).saturating_sub(before);
-        if state.arm(id, deadline_ms) {
-            self.timer_changed.notify_one();
-        }
-        for output in outputs {
-            match output {
-                Output::Joined(waiter, answer) => state.answer_join(waiter, answer),
-                Output::Synced(waiter, answer) => state.answer_sync(waiter, answer),
-                Output::Store(generation) => self.write_generation(state, id, generation),
-            }
-        }
-        Ok(answer)
-    }
-
-    fn write_generation(&self, state: &mut State, id: &GroupId, generation: i32) {
-        let Some(group) = state.groups.get(id) else {
-            return;
-        };
-        let key = Key::Group {
-            group: id.to_string(),
-        };
-        let value = encode_group(&group.to_stored());
-        let effect = Effect::Generation {
-            group: id.clone(),
-            serial: group.serial(),
-            generation,
-        };
-        self.write(state, &[(key, Some(value))], effect, None);
-    }
-
-    pub(super) fn write_offsets(
-        &self,
-        state: &mut State,
-        group: &GroupId,
-        offsets: Vec<(TopicName, PartitionId, Option<Committed>)>,
-        room: Option<OwnedSemaphorePermit>,
-    ) -> oneshot::Receiver<Result<(), Error>> {
-        let (answer, answered) = oneshot::channel();
-        let mut serial = 0;
-        if let Some(known) = state.groups.get_mut(group) {
-            serial = known.serial();
-            let before = known.bytes();
-            for (topic, partition, _) in &offsets {
-                known.offsets_mut().submitted(topic, *partition);
-            }
-            let after = known.bytes();
-            state.bytes = (state.bytes + after).saturating_sub(before);
-        }
-        let mut records = Vec::with_capacity(offsets.len());
-        for (topic, partition, committed) in &offsets {
-            let key = Key::Offset {
-                group: group.to_string(),
-                topic: topic.to_string(),
-                partition: *partition,
-            };
-            records.push((key, committed.as_ref().map(encode_offset)));
-        }
-        let effect = Effect::Offsets {
-            group: group.clone(),
-            serial,
-            offsets,
-            answer,
-        };
-        self.write(state, &records, effect, room);
-        answered
-    }
-
-    /// Takes a group out and writes tombstones for it and its offsets. `None` if it is not there.
-    pub(super) fn write_deletion(
-        &self,
-        state: &mut State,
-        id: &GroupId,
-        room: Option<OwnedSemaphorePermit>,
-    ) -> Option<oneshot::Receiver<Result<(), Error>>> {
-        let group = state.remove(id)?;
-        let (answer, answered) = oneshot::channel();
-        let partitions = group.offsets().partitions().into_iter();
-        let offsets = partitions.map(|(topic, partition)| Key::Offset {
-            group: id.to_string(),
-            topic: topic.to_string(),
-            partition,
-        });
-        let own = Key::Group {
-            group: id.to_string(),
-        };
-        let records: Vec<_> = offsets.chain([own]).map(|key| (key, None)).collect();
-        let group = Box::new(group);
-        self.write(state, &records, Effect::Deletion { group, answer }, room);
-        Some(answered)
-    }
-
-    fn write(
-        &self,
-        state: &mut State,
-        records: &[(Key, Option<Vec<u8>>)],
-        effect: Effect,
-        room: Option<OwnedSemaphorePermit>,
-    ) {
-        let ticket = self.submit(records);
-        state.writes.push_back(Write {
-            ticket,
-            effect,
-            _room: room,
-        });
-        self.write_queued.notify_one();
-    }
-
-    fn submit(&self, records: &[(Key, Option<Vec<u8>>)]) -> Result<Ticket, Error> {
-        let refused = |_| Error::Invalid("its records are larger than a batch may be");
-        let mut batch = BatchBuilder::new();
-        let timestamp_ms = self.clock.now_ms();
-        for (key, value) in records {
-            let key = key.encode();
-            let appended = batch.append(timestamp_ms, Some(&key), value.as_deref(), &[]);
-            appended.map_err(refused)?;
-        }
-        let bytes = batch.finish().map_err(refused)?;
-        Ok(self.log.submit(Append {
-            origin: Origin::Inside,
-            batches: vec![PartitionBatch {
-                partition: Arc::clone(&self.partition),
-                bytes,
-            }],
-        }))
-    }
-}
-
-impl State {
-    fn check_open(&self) -> Result<(), Error> {
-        if self.is_closing {
-            return Err(Error::Closing);
-        }
-        Ok(())
-    }
-
-    /// Checks that all groups together may grow by `bytes`.
-    fn check_room(&self, bytes: usize) -> Result<(), Error> {
-        if self.bytes.saturating_add(bytes) > STATE_BYTES_MAX {
-            return Err(Error::LimitReached {
-                what: "bytes of all groups",
-                limit: STATE_BYTES_MAX,
-            });
-        }
-        Ok(())
-    }
-
-    fn waiter(&mut self, answer: Answer) -> Waiter {
-        let waiter = Waiter(self.waiters_made);
-        self.waiters_made += 1;
-        self.waiters.insert(waiter, answer);
-        waiter
-    }
-
-    // A caller that went away is no reason to stop: the answers' results are not looked at.
-    fn answer_join(&mut self, waiter: Waiter, answer: Result<Joined, Error>) {
-        if let Some(Answer::Join(caller)) = self.waiters.remove(&waiter) {
-            caller.send(answer).ok();
-        }
-    }
-
-    fn answer_sync(&mut self, waiter: Waiter, answer: Result<Synced, Error>) {
-        if let Some(Answer::Sync(caller)) = self.waiters.remove(&waiter) {
-            caller.send(answer).ok();
-        }
-    }
-
-    /// Sets a group's timer; whether it is the first to fire now.
-    fn arm(&mut self, id: &GroupId, deadline_ms: i64) -> bool {
-        if self.armed.get(id) == Some(&deadline_ms) {
-            return false;
-        }
-        self.disarm(id);
-        if deadline_ms == i64::MAX {
-            return false;
-        }
-        self.armed.insert(id.clone(), deadline_ms);
-        self.timers.insert((deadline_ms, id.clone()));
-        self.timers.first().is_some_and(|(_, first)| first == id)
-    }
-
-    fn disarm(&mut self, id: &GroupId) {
-        if let Some(old) = self.armed.remove(id) {
-            self.timers.remove(&(old, id.clone()));
-        }
-    }
-
-    /// Takes a group out of memory.
-    pub(super) fn remove(&mut self, id: &GroupId) -> Option<Group> {
-        self.disarm(id);
-        let group = self.groups.remove(id)?;
-        self.bytes = self.bytes.saturating_sub(group.bytes());
-        Some(group)
-    }
-
-    /// The group that a write was for, unless it was deleted since.
-    pub(super) fn same_group(&mut self, id: &GroupId, serial: u64) -> Option<&mut Group> {
-        self.groups
-            .get_mut(id)
-            .filter(|group| group.serial() == serial)
-    }
-
-    /// Forgets a group that a refused request made: it was never stored.
-    pub(super) fn forget_if_unused(&mut self, id: &GroupId) {
-        let is_new = |g: &Group| g.is_unused() && g.generation() == 0;
-        if self.groups.get(id).is_some_and(is_new) {
-            self.remove(id);
-        }
-    }
-
-    /// Forgets all callers that wait; they learn that groups are closing.
-    pub(super) fn drop_waiters(&mut self) {
-        self.waiters.clear();
     }
 }
 

@@ -19,8 +19,12 @@ mod lag;
 pub mod limits;
 mod replay;
 mod service;
+mod shared;
 pub mod state;
 mod stored;
+#[cfg(test)]
+mod tests;
+mod write;
 
 pub use error::Error;
 pub use groups::{Commit, Fetched, Groups, Listing};

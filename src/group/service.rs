@@ -8,10 +8,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::error::Error;
-use super::groups::{Effect, Shared, State, Write};
 use super::id::GroupId;
 use super::limits::EXPIRY_INTERVAL_MS;
+use super::shared::{Shared, State};
 use super::state::{Committed, Group, Phase};
+use super::write::{Effect, Write};
 use crate::error::chain;
 use crate::topic::{PartitionId, TopicName};
 
