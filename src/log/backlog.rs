@@ -99,6 +99,7 @@ impl Backlog {
     pub(super) fn remove(&self, topic: Arc<Topic>) {
         self.leaving.lock().push(topic.name.clone());
         self.push(Step::Remove(topic), 0);
+        self.hurry();
     }
 
     /// Notes that a deleted topic's folders are gone.

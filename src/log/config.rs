@@ -7,6 +7,10 @@ use crate::topic::TopicName;
 /// Bytes that may be acknowledged or waiting but not yet written to segments.
 pub const IN_FLIGHT_BYTES_MAX: usize = 64 << 20;
 
+/// Appends from outside are refused when this much waits for the appender: the disk has stalled,
+/// and callers did not wait for [`super::Log::room`].
+pub(super) const QUEUE_BYTES_MAX: usize = 4 * IN_FLIGHT_BYTES_MAX;
+
 /// One append holds at most this much: above the frame limit of 32 MiB, below a journal file.
 pub const APPEND_BYTES_MAX: usize = 48 << 20;
 

@@ -6,21 +6,19 @@ use std::thread::JoinHandle;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::appender::Shared;
 use super::backlog::Request;
-use super::batch;
 use super::config::{Config, PARTITIONS_MAX, TopicConfig};
 use super::disk::{Disk, DiskLock};
 use super::error::Error;
 use super::metadata::{self, Change, StoredConfig, StoredTopic};
-use super::partition::{Partition, Place};
+use super::partition::Partition;
+use super::read::{blocking, out_of_range};
 use super::recovery::{self, Opened};
-use super::segment::{Batches, Segment};
 use super::status::{DiskSpace, State};
 use super::ticket::{Append, Appended, Chain, Effect, Origin, PartitionBatch, Ticket};
 use super::topic::Topic;
@@ -30,23 +28,9 @@ use crate::topic::{CLUSTER_METADATA, Offset, PartitionId, TopicName};
 /// Producer ids taken at once; ids of a block that were not handed out before a restart are lost.
 const PRODUCER_ID_BLOCK: i64 = 1000;
 
-/// A search for a timestamp reads in pieces of about this size.
-const TIME_SEARCH_BYTES: usize = 256 << 10;
-
-/// What a read found.
-#[derive(Debug, Clone)]
-pub struct Read {
-    /// Whole batches in offset order; the first may begin before the asked offset. Empty at the end.
-    pub chunks: Vec<Bytes>,
-    /// First offset that is kept.
-    pub log_start: Offset,
-    /// Offset behind the last durable record.
-    pub end: Offset,
-}
-
 /// The log. Cheap to clone.
 #[derive(Clone)]
-pub struct Log(Arc<Inner>);
+pub struct Log(pub(super) Arc<Inner>);
 
 impl fmt::Debug for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -56,10 +40,10 @@ impl fmt::Debug for Log {
     }
 }
 
-struct Inner {
+pub(super) struct Inner {
     config: Config,
     clock: Arc<dyn Clock>,
-    shared: Shared,
+    pub(super) shared: Shared,
     cluster_id: String,
     metadata: Arc<Partition>,
     /// Held while topics are changed, so that what was checked still holds when it is appended.
@@ -291,142 +275,6 @@ impl Log {
         self.0.shared.queue.room().await;
     }
 
-    /// Reads whole batches from the one that holds `offset`; at least one batch if there is any,
-    /// even above `max_bytes`. Never past what is durable. Cancel safe.
-    pub async fn read(
-        &self,
-        partition: &Arc<Partition>,
-        offset: Offset,
-        max_bytes: usize,
-    ) -> Result<Read, Error> {
-        let (start, end) = (partition.start(), partition.end());
-        if offset < start || offset > end {
-            return Err(out_of_range(partition, offset));
-        }
-        let mut read = Read {
-            chunks: Vec::new(),
-            log_start: start,
-            end,
-        };
-        if partition.is_deleted() {
-            return Err(Error::UnknownTopic(partition.topic.to_string()));
-        }
-        if offset == end {
-            return Ok(read);
-        }
-        read.chunks = match partition.locate(offset.0, max_bytes) {
-            Place::Memory(chunks) => chunks,
-            Place::Disk(segments) => {
-                self.read_disk(partition, segments, offset, max_bytes)
-                    .await?
-            }
-        };
-        Ok(read)
-    }
-
-    async fn read_disk(
-        &self,
-        partition: &Arc<Partition>,
-        mut segments: Vec<Arc<Segment>>,
-        offset: Offset,
-        max_bytes: usize,
-    ) -> Result<Vec<Bytes>, Error> {
-        loop {
-            let shared = self.0.shared.clone();
-            let asked = Arc::clone(partition);
-            let last_base = segments.last().map(|s| s.base);
-            let found = blocking(move || {
-                for segment in &segments {
-                    match segment.read(&shared.files, offset.0, max_bytes) {
-                        Ok(Batches::Behind) => {}
-                        Ok(Batches::Found(bytes)) => return Ok(Found::Batches(bytes)),
-                        _ if segment.is_retired() => return Ok(Found::Moved),
-                        Ok(Batches::Damaged(bad)) => return Err(damaged(&asked, segment, &bad)),
-                        Err(error) => return Err(error),
-                    }
-                }
-                Ok(Found::Behind)
-            })
-            .await?;
-            let next = match found {
-                Found::Batches(bytes) => return Ok(vec![bytes]),
-                Found::Moved if partition.is_deleted() => {
-                    return Err(Error::UnknownTopic(partition.topic.to_string()));
-                }
-                Found::Moved if offset < partition.start() => {
-                    return Err(out_of_range(partition, offset));
-                }
-                Found::Moved => offset.0,
-                // All of them end before the offset: it is in a later one, or by now in one that
-                // was memory a moment ago.
-                Found::Behind => {
-                    let next = last_base.and_then(|b| partition.base_after(b.max(offset.0)));
-                    let Some(next) = next else {
-                        return Ok(Vec::new());
-                    };
-                    next
-                }
-            };
-            match partition.locate(next, max_bytes) {
-                Place::Memory(chunks) => return Ok(chunks),
-                Place::Disk(later) => segments = later,
-            }
-        }
-    }
-
-    /// The first offset whose record has at least this timestamp (ms), with that timestamp.
-    pub async fn offset_for_time(
-        &self,
-        partition: &Arc<Partition>,
-        timestamp_ms: i64,
-    ) -> Result<Option<(Offset, i64)>, Error> {
-        let shared = self.0.shared.clone();
-        let asked = Arc::clone(partition);
-        let bound =
-            blocking(move || asked.lower_bound_for_time(&shared.files, timestamp_ms)).await?;
-        let mut offset = bound.max(partition.start());
-        loop {
-            let read = self.read(partition, offset, TIME_SEARCH_BYTES).await?;
-            if read.chunks.is_empty() {
-                return Ok(None);
-            }
-            for (header, batch) in read.chunks.iter().flat_map(|chunk| batch::whole(chunk)) {
-                if header.max_timestamp >= timestamp_ms
-                    && let Some(found) = batch::first_at(batch, offset.0, timestamp_ms)
-                {
-                    return Ok(Some(found));
-                }
-                offset = offset.max(Offset(header.next_offset()));
-            }
-        }
-    }
-
-    /// Resolves when any of the partitions' ends is past the offset beside it (at once if so
-    /// already). Cancel safe.
-    pub async fn wait_for(&self, any: &[(Arc<Partition>, Offset)]) {
-        let waiter = Arc::new(Notify::new());
-        let _registered = Registered {
-            any,
-            waiter: &waiter,
-        };
-        for (partition, _) in any {
-            partition.register(&waiter);
-        }
-        loop {
-            if any
-                .iter()
-                .any(|(p, offset)| p.end() > *offset || p.is_deleted())
-            {
-                return;
-            }
-            waiter.notified().await;
-            for (partition, _) in any {
-                partition.unregister(&waiter);
-                partition.register(&waiter);
-            }
-        }
-    }
-
     /// Moves the log start up (Kafka's DeleteRecords); durable when it returns. Returns the start.
     pub async fn trim(&self, partition: &Arc<Partition>, before: Offset) -> Result<Offset, Error> {
         if before > partition.end() || before < Offset(0) {
@@ -483,49 +331,8 @@ impl Log {
     }
 }
 
-/// What some segments had of an offset.
-enum Found {
-    Batches(Bytes),
-    /// They end before it.
-    Behind,
-    /// One of them was replaced or removed meanwhile.
-    Moved,
-}
-
-/// Takes a waiter off its partitions when the wait ends or is dropped.
-struct Registered<'a> {
-    any: &'a [(Arc<Partition>, Offset)],
-    waiter: &'a Arc<Notify>,
-}
-
-impl Drop for Registered<'_> {
-    fn drop(&mut self) {
-        for (partition, _) in self.any {
-            partition.unregister(self.waiter);
-        }
-    }
-}
-
-/// Runs what blocks on the disk off the executor.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(value) => value,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}
-
 fn closed() -> Error {
     Error::Refusing("the log is closed".to_owned())
-}
-
-fn out_of_range(partition: &Partition, asked: Offset) -> Error {
-    Error::OffsetOutOfRange {
-        topic: partition.topic.clone(),
-        partition: partition.id,
-        asked,
-        start: partition.start(),
-        end: partition.end(),
-    }
 }
 
 fn check_config(name: &TopicName, config: &TopicConfig) -> Result<(), Error> {
@@ -541,35 +348,6 @@ fn check_config(name: &TopicName, config: &TopicConfig) -> Result<(), Error> {
         return Ok(());
     };
     Err(Error::InvalidTopic(what))
-}
-
-/// The error for a damaged range; reported once.
-fn damaged(partition: &Partition, segment: &Segment, bad: &super::segment::Bad) -> Error {
-    let resume = bad
-        .resume
-        .or_else(|| partition.base_after(bad.offset.max(segment.base)));
-    if partition.note_damage(bad) {
-        tracing::error!(
-            topic = %partition.topic,
-            partition = %partition.id,
-            offset = bad.offset,
-            path = %segment.path(super::segment::Kind::Log).display(),
-            position = bad.position,
-            what = bad.what,
-            "a segment is damaged; the range is refused, the rest can be read",
-        );
-    }
-    let what = match resume {
-        Some(resume) => format!("{}; reading can go on at offset {resume}", bad.what),
-        None => bad.what.to_owned(),
-    };
-    Error::Damaged {
-        topic: partition.topic.clone(),
-        partition: partition.id,
-        offset: Offset(bad.offset),
-        resume: resume.map(Offset),
-        what,
-    }
 }
 
 #[cfg(test)]

@@ -202,6 +202,11 @@ impl Partition {
             view.tail.push_back(chunk);
             self.end.store(end, Ordering::Release);
         }
+        self.wake();
+    }
+
+    /// Wakes those who wait for the end to move.
+    pub(super) fn wake(&self) {
         for waiter in std::mem::take(&mut *self.waiters.lock()) {
             waiter.notify_one();
         }

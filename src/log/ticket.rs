@@ -12,7 +12,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
-use super::config::{GROUP_BYTES_MAX, IN_FLIGHT_BYTES_MAX, TopicConfig};
+use super::config::{GROUP_BYTES_MAX, IN_FLIGHT_BYTES_MAX, QUEUE_BYTES_MAX, TopicConfig};
 use super::error::Error;
 use super::partition::Partition;
 use super::topic::Topic;
@@ -211,7 +211,14 @@ impl Queue {
             answer.refuse(Error::Refusing("the log is closed".to_owned()));
             return Ticket(ticket);
         }
-        waiting.bytes += append.bytes();
+        let bytes = append.bytes();
+        if append.origin == Origin::Outside && waiting.bytes + bytes > QUEUE_BYTES_MAX {
+            drop(waiting);
+            let stalled = "too much waits for the disk already";
+            answer.refuse(Error::Refusing(stalled.to_owned()));
+            return Ticket(ticket);
+        }
+        waiting.bytes += bytes;
         waiting.items.push_back(Queued {
             append,
             effect,

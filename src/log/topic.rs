@@ -82,6 +82,9 @@ impl Topic {
 
     pub(super) fn set_deleted(&self) {
         self.settings.deleted.store(true, Ordering::Release);
+        for partition in &self.partitions {
+            partition.wake();
+        }
     }
 }
 

@@ -7,8 +7,6 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
@@ -16,7 +14,7 @@ use uuid::Uuid;
 use super::appender::Shared;
 use super::backlog::{Request, Step, Work};
 use super::checkpoint::{Checkpoint, KnownPartition, KnownSegment};
-use super::compaction::Cleaned;
+use super::cleaner::Cleaner;
 use super::disk::{self, Disk};
 use super::error::Error;
 use super::journal::Freeing;
@@ -41,7 +39,7 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(300);
 pub(super) struct Writer {
     pub(super) shared: Shared,
     pub(super) clock: Arc<dyn Clock>,
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     freeing: Freeing,
     pub(super) stores: HashMap<(Uuid, i32), Store>,
     /// Entries up to it are in segments (not necessarily durable there).
@@ -60,16 +58,7 @@ pub(super) struct Writer {
     pub(super) swaps: Vec<Arc<Segment>>,
     /// The last checkpoint says that files may have temporary names.
     pub(super) has_named_swaps: bool,
-    cleaner: Cleaner,
-}
-
-type CleanerThread = JoinHandle<Result<Cleaned, Error>>;
-
-/// The thread of the compaction that runs, if one does.
-#[derive(Debug, Default)]
-struct Cleaner {
-    running: Option<(Arc<Partition>, CleanerThread)>,
-    stop: Arc<AtomicBool>,
+    pub(super) cleaner: Cleaner,
 }
 
 impl Writer {
@@ -414,64 +403,6 @@ impl Writer {
         self.note(outcome);
         let outcome = self.compact();
         self.note(outcome);
-    }
-
-    /// Takes what a compaction has made and starts the next one that is due.
-    fn compact(&mut self) -> Result<(), Error> {
-        if let Some((partition, thread)) = self.cleaner.running.take() {
-            if !thread.is_finished() {
-                self.cleaner.running = Some((partition, thread));
-                return Ok(());
-            }
-            self.take_cleaned(&partition, thread)?;
-        }
-        let stop = Arc::clone(&self.cleaner.stop);
-        let Some(job) = self.next_job(&stop)? else {
-            return Ok(());
-        };
-        let files = Arc::clone(&self.shared.files);
-        let partition = job.partition();
-        let thread = std::thread::Builder::new()
-            .name("log-cleaner".to_owned())
-            .spawn(move || job.run(&files))
-            .map_err(Error::io("start a thread for", &self.dir))?;
-        self.cleaner.running = Some((partition, thread));
-        Ok(())
-    }
-
-    fn take_cleaned(&mut self, partition: &Partition, thread: CleanerThread) -> Result<(), Error> {
-        match thread.join() {
-            Ok(Ok(cleaned)) => self.install(cleaned),
-            Ok(Err(error)) => {
-                self.put_off_compaction(partition, &chain(&error));
-                Ok(())
-            }
-            Err(_) => {
-                self.put_off_compaction(partition, "its thread panicked");
-                Ok(())
-            }
-        }
-    }
-
-    /// Compaction of a partition failed: it is tried again once as much has been written again.
-    fn put_off_compaction(&mut self, partition: &Partition, error: &str) {
-        tracing::warn!(topic = %partition.topic, partition = %partition.id, error,
-            "a compaction failed; the topic stays as it is");
-        let key = (partition.topic_id, partition.id.0);
-        if let Some(store) = self.stores.get_mut(&key) {
-            store.dirty_bytes = 0;
-        }
-    }
-
-    /// Ends the compaction that runs, without its result.
-    fn stop_compaction(&mut self) {
-        self.cleaner.stop.store(true, Ordering::Release);
-        if let Some((_, thread)) = self.cleaner.running.take()
-            && let Ok(Ok(cleaned)) = thread.join()
-        {
-            cleaned.discard(&self.shared.files);
-        }
-        self.cleaner.stop = Arc::default();
     }
 }
 

@@ -184,16 +184,17 @@ impl SegmentWriter {
         if handles.log.size().map_err(io)? < extent.bytes {
             return Ok(false);
         }
-        self.dirty = true;
-        handles.log.set_len(extent.bytes).map_err(io)?;
-        handles
-            .index
-            .set_len(extent.index_entries * OFFSET_ENTRY_BYTES)
-            .map_err(io)?;
-        handles
-            .time
-            .set_len(extent.time_entries * TIME_ENTRY_BYTES)
-            .map_err(io)?;
+        let lengths = [
+            (&handles.log, extent.bytes),
+            (&handles.index, extent.index_entries * OFFSET_ENTRY_BYTES),
+            (&handles.time, extent.time_entries * TIME_ENTRY_BYTES),
+        ];
+        for (file, bytes) in lengths {
+            if file.size().map_err(io)? != bytes {
+                self.dirty = true;
+                file.set_len(bytes).map_err(io)?;
+            }
+        }
         Ok(true)
     }
 
