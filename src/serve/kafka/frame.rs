@@ -11,9 +11,20 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::timeout;
 
 use super::budget::{Budget, Share};
+use crate::kafka::ApiKey;
 
 /// The largest request; one batch of `max.message.bytes` for two partitions.
 pub(super) const FRAME_BYTES_MAX: usize = 32 << 20;
+/// An assignment of a whole group; the group may have 12 MiB.
+const SYNC_FRAME_BYTES_MAX: usize = 16 << 20;
+/// A member with its protocols, which may have 1 MiB; and 25,000 partitions to fetch.
+const WAITING_FRAME_BYTES_MAX: usize = 2 << 20;
+/// All other requests; 10,000 topics with the longest names are 2.5 MiB.
+const PLAIN_FRAME_BYTES_MAX: usize = 4 << 20;
+/// A request may take this many times its bytes until it is answered: those that answer names
+/// with structures, and those that only hold what they brought.
+const ANSWERING_FACTOR: usize = 32;
+const HOLDING_FACTOR: usize = 4;
 /// A connection without requests is closed: Kafka's `connections.max.idle.ms`.
 const IDLE_MAX: Duration = Duration::from_secs(600);
 /// A frame that was begun has to go on within this time.
@@ -23,6 +34,8 @@ const READ_STALL_MAX: Duration = Duration::from_secs(10);
 const READ_MAX: Duration = Duration::from_secs(20);
 /// A client that takes no bytes for this long is given up; its records' budget is others' again.
 const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
+/// Bytes of a frame that tell its API.
+const KEY_BYTES: usize = 2;
 /// Parts handed to the socket at once; far below the system's limit of 1,024.
 const SLICES_MAX: usize = 64;
 
@@ -37,6 +50,8 @@ pub(super) enum FrameError {
     Idle,
     #[error("take a request of {length} bytes (at most {FRAME_BYTES_MAX}){hint}")]
     Length { length: i32, hint: &'static str },
+    #[error("take a request of {length} bytes of API {key} (at most {max})")]
+    TooLarge { length: usize, key: i16, max: usize },
 }
 
 /// A request as it came, with its share of the budget.
@@ -54,12 +69,42 @@ pub(super) async fn read_frame(
     let Some(length) = read_length(socket).await? else {
         return Ok(None);
     };
-    let share = budget.request(length).await;
+    let mut body = BytesMut::new();
+    timeout(
+        READ_STALL_MAX,
+        read_to(socket, &mut body, length.min(KEY_BYTES)),
+    )
+    .await
+    .map_err(|_| FrameError::Stalled)??;
+    let share = admit(budget, &body, length).await?;
     let seconds = u64::try_from(length >> 20).unwrap_or(u64::MAX);
     let limit = READ_MAX.saturating_add(Duration::from_secs(seconds));
-    let read = timeout(limit, read_body(socket, length)).await;
-    let bytes = read.map_err(|_| FrameError::Stalled)??;
+    body.reserve(length.saturating_sub(body.len()));
+    let read = timeout(limit, read_to(socket, &mut body, length)).await;
+    read.map_err(|_| FrameError::Stalled)??;
+    let bytes = body.freeze();
     Ok(Some(RequestFrame { bytes, share }))
+}
+
+/// Waits for what a frame that begins with `body` takes of the budget.
+async fn admit(budget: &Budget, body: &[u8], length: usize) -> Result<Share, FrameError> {
+    let key = body
+        .first_chunk()
+        .map_or(-1, |key| i16::from_be_bytes(*key));
+    let (max, factor) = match ApiKey::from_number(key) {
+        Some(ApiKey::Produce) => (FRAME_BYTES_MAX, 1),
+        Some(ApiKey::SyncGroup) => (SYNC_FRAME_BYTES_MAX, 2),
+        Some(ApiKey::JoinGroup | ApiKey::Fetch) => (WAITING_FRAME_BYTES_MAX, HOLDING_FACTOR),
+        _ => (PLAIN_FRAME_BYTES_MAX, ANSWERING_FACTOR),
+    };
+    if length > max {
+        return Err(FrameError::TooLarge { length, key, max });
+    }
+    let bytes = length.saturating_mul(factor);
+    Ok(match factor {
+        1 => budget.produced(bytes).await,
+        _ => budget.plain(bytes).await,
+    })
 }
 
 async fn read_length(socket: &mut BufReader<OwnedReadHalf>) -> Result<Option<usize>, FrameError> {
@@ -97,20 +142,21 @@ fn hint(prefix: [u8; 4]) -> &'static str {
     }
 }
 
-async fn read_body(
+/// Reads until `body` has `length` bytes.
+async fn read_to(
     socket: &mut BufReader<OwnedReadHalf>,
+    body: &mut BytesMut,
     length: usize,
-) -> Result<Bytes, FrameError> {
-    let mut body = BytesMut::with_capacity(length);
+) -> Result<(), FrameError> {
     while body.len() < length {
         let rest = length - body.len();
-        let mut room = (&mut body).limit(rest);
+        let mut room = (&mut *body).limit(rest);
         let read = timeout(READ_STALL_MAX, socket.read_buf(&mut room)).await;
         if read.map_err(|_| FrameError::Stalled)?? == 0 {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
     }
-    Ok(body.freeze())
+    Ok(())
 }
 
 /// Writes parts one after the other, without putting them together. Not cancel safe.
