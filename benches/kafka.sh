@@ -41,6 +41,6 @@ for codec in none lz4; do
 done
 for server in kafka penstock; do
   if [ "$server" = kafka ]; then brokers=127.0.0.1:$PORT; else brokers=$KAFKA; fi
-  out=$("$WORK/fgbench" --brokers "$brokers" --mode e2e --topic e2e --rate 1000 --duration 20s --linger 0)
+  out=$("$WORK/fgbench" --brokers "$brokers" --mode e2e --topic e2e --rate 1000 --duration "${E2E_SECONDS:-20}s" --linger 0)
   echo "end to end at 1,000 records/s, $server: $(sed -E 's/.*"e2e_ms":(\{[^}]*\}).*/\1/' <<<"$out") ms"
 done

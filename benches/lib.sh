@@ -6,7 +6,7 @@ STARTED=()
 CLEAN=()
 
 finish() {
-  for pid in "${STARTED[@]}"; do kill -9 "$pid" 2>/dev/null || true; done
+  for pid in "${STARTED[@]}"; do kill -9 "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; done
   rm -rf "$WORK" "${CLEAN[@]}"
 }
 trap finish EXIT

@@ -221,3 +221,77 @@ fn check(batch: &[u8]) -> Result<u64, record::Error> {
     }
     Ok(count)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::log::{Append, Origin, PartitionBatch};
+    use crate::record::BatchBuilder;
+    use crate::topic::{PartitionId, TopicName};
+
+    fn open(dir: &Path) -> Log {
+        let mut config = log::Config::at(dir);
+        config.journal_files = 2;
+        config.floors.outside = Some(0);
+        Log::open(config, Arc::new(RealDisk), Arc::new(SystemClock)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_damaged_batch_is_told_and_the_rest_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = open(folder.path());
+        let name = TopicName::parse("t").unwrap();
+        let config = log.default_topic_config(&name);
+        let topic = log.create_topic(&name, 1, config).await.unwrap();
+        let partition = topic.partition(PartitionId(0)).unwrap().clone();
+        for _ in 0..3 {
+            let mut batch = BatchBuilder::new();
+            for _ in 0..10 {
+                batch.append(0, None, Some(b"value"), &[]).unwrap();
+            }
+            let bytes = batch.finish().unwrap();
+            let batches = vec![PartitionBatch {
+                partition: partition.clone(),
+                bytes,
+            }];
+            log.append(Append {
+                origin: Origin::Outside,
+                batches,
+            })
+            .await
+            .unwrap();
+        }
+        let whole = verify(&log, &partition).await.unwrap();
+        assert_eq!(
+            (whole.batches, whole.records, whole.problems_count),
+            (3, 30, 0)
+        );
+        log.close().await.unwrap();
+        // The last handle holds the lock of the data directory.
+        drop(log);
+
+        let path = folder.path().join("topics/t-0/00000000000000000000.log");
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+
+        let log = open(folder.path());
+        let partition = log
+            .topic("t")
+            .unwrap()
+            .partition(PartitionId(0))
+            .unwrap()
+            .clone();
+        let found = verify(&log, &partition).await.unwrap();
+        assert_eq!((found.batches, found.records), (2, 20), "{found:?}");
+        assert_eq!(found.problems_count, 1, "{found:?}");
+        assert!(
+            found.problems[0].starts_with("offsets 10 up to 20: "),
+            "{found:?}"
+        );
+        log.close().await.unwrap();
+    }
+}

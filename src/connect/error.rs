@@ -85,6 +85,14 @@ pub enum Error {
         /// Bytes of the change as the server sends it.
         bytes: u64,
     },
+    /// A row of the snapshot is larger than what is read at a time.
+    #[error("read a row of {table} of {bytes} bytes")]
+    RowTooLarge {
+        /// The table as `schema.table`.
+        table: String,
+        /// Bytes of the row as `COPY` writes it.
+        bytes: u64,
+    },
     /// A table's topic would have an illegal name.
     #[error("name the topic of {table}")]
     TopicName {
@@ -147,7 +155,9 @@ impl Explain for Error {
                 codes::SOURCE_PROTOCOL
             }
             Error::Unconvertible { .. } | Error::Unwritable { .. } => codes::SOURCE_UNCONVERTIBLE,
-            Error::TooLarge { .. } | Error::FrameTooLarge { .. } => codes::LOG_TOO_LARGE,
+            Error::TooLarge { .. } | Error::FrameTooLarge { .. } | Error::RowTooLarge { .. } => {
+                codes::LOG_TOO_LARGE
+            }
             Error::TopicName { .. } => codes::LOG_INVALID_TOPIC,
             Error::Gap { .. } => codes::SOURCE_GAP,
             Error::SlotGone { .. } => codes::SOURCE_SLOT_LOST,
@@ -177,6 +187,7 @@ impl Explain for Error {
             | Error::Unwritable { .. }
             | Error::TooLarge { .. }
             | Error::FrameTooLarge { .. }
+            | Error::RowTooLarge { .. }
             | Error::TopicName { .. }
             | Error::Gap { .. }
             | Error::SlotGone { .. }

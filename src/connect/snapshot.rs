@@ -178,6 +178,12 @@ impl<'c> Snapshot<'c> {
             };
             self.emit(table, marker, &values)?;
         }
+        if let Some(row) = batch.oversized() {
+            return Err(Error::RowTooLarge {
+                table: table.title(),
+                bytes: row.bytes,
+            });
+        }
         let rows = u64::try_from(count).unwrap_or(u64::MAX);
         self.context.gauges.snapshot_rows.increment(rows);
         self.context.gauges.count(Op::Read, rows);

@@ -215,8 +215,9 @@ impl<'c> Stream<'c> {
                 done = oldest(&mut self.in_flight), if !self.in_flight.is_empty() => {
                     self.on_durable(done?);
                 }
-                frame = reader.next() => self.on_frame(&frame?).await?,
+                // Before the frames, which may always be ready.
                 _ = tick.tick() => self.on_tick()?,
+                frame = reader.next() => self.on_frame(&frame?).await?,
             }
         }
     }

@@ -80,14 +80,18 @@ struct Moment {
 /// What to put back if an append does not become durable.
 #[derive(Debug)]
 enum Undo {
-    Offset(Arc<Partition>, i64),
+    Assigned(Arc<Partition>, i64, usize),
     Producer(Arc<Partition>, i64, Option<Producer>),
 }
 
 fn take_back(undo: Vec<Undo>) {
     for step in undo.into_iter().rev() {
         match step {
-            Undo::Offset(partition, next) => partition.assigned.lock().next_offset = next,
+            Undo::Assigned(partition, next_offset, staged_bytes) => {
+                let mut assigned = partition.assigned.lock();
+                assigned.next_offset = next_offset;
+                assigned.staged_bytes = staged_bytes;
+            }
             Undo::Producer(partition, id, before) => {
                 partition.assigned.lock().producers.restore(id, before);
             }
@@ -298,6 +302,7 @@ impl Appender {
         let mut sequence = first;
         for one in staged {
             for (partition, chunk) in &one.chunks {
+                partition.assigned.lock().staged_bytes -= chunk.bytes.len();
                 partition.publish(chunk.clone());
             }
             if !one.parts.is_empty() {
@@ -389,7 +394,8 @@ fn stage_part(
     reserve(files, &partition, &assigned, bytes.len(), moment.space)?;
     let base = assigned.next_offset;
     let undo = &mut staged.undo;
-    undo.push(Undo::Offset(Arc::clone(&partition), base));
+    let staged_bytes = assigned.staged_bytes;
+    undo.push(Undo::Assigned(Arc::clone(&partition), base, staged_bytes));
     let bytes = place(
         &partition,
         &mut assigned,
@@ -470,6 +476,7 @@ fn reserve(
     bytes: usize,
     space: DiskSpace,
 ) -> Result<(), Error> {
+    let bytes = assigned.staged_bytes + bytes;
     let staged = partition.reserve(files, assigned.next_offset, bytes);
     staged.map_err(|error| match error.is_full() {
         true => Error::DiskFull {
@@ -508,5 +515,6 @@ fn place(
         }
     }
     assigned.next_offset = next;
+    assigned.staged_bytes += bytes.len();
     Ok(bytes.into())
 }

@@ -235,7 +235,7 @@ impl Job {
                         outputs.put(segment.base, header, Bytes::copy_from_slice(batch))?;
                     }
                     Filtered::Rewritten(batch) => {
-                        outputs.put(segment.base, header, batch.into())?
+                        outputs.put(segment.base, header, batch.into())?;
                     }
                     Filtered::Nothing => {}
                 }

@@ -541,7 +541,7 @@ impl DiskFile for CrashFile {
         Ok(())
     }
 
-    fn len(&self) -> io::Result<u64> {
+    fn size(&self) -> io::Result<u64> {
         Ok(self.disk.0.lock().inodes[&self.inode].live.len() as u64)
     }
 }

@@ -24,6 +24,7 @@ use super::metadata::{Change, StoredConfig, StoredTopic};
 use super::partition::{Partition, Place};
 use super::recovery::{self, Opened};
 use super::segment::Batches;
+use super::status::State;
 use super::ticket::{Append, Appended, Effect, Origin, PartitionBatch, Taken};
 use super::topic::Topic;
 use super::verify::verify_on;
@@ -65,7 +66,7 @@ impl Engine {
         if let Taken::Group(group) = queue.take(Some(Duration::ZERO)) {
             self.opened.appender.commit(group);
         }
-        let answered = tickets.into_iter().map(|t| t.now_or_never());
+        let answered = tickets.into_iter().map(FutureExt::now_or_never);
         answered.map(|outcome| outcome.expect("answered")).collect()
     }
 
@@ -82,6 +83,23 @@ impl Engine {
             // A failed checkpoint is tried again later.
             let _ = self.opened.writer.install(cleaned);
         }
+    }
+
+    /// The log must come back by itself once the fault is over, without a restart.
+    fn settle(&mut self) -> Result<(), String> {
+        let mut last = String::new();
+        for _ in 0..20 {
+            self.opened.appender.retry_if_failing();
+            self.write();
+            let outcome = self.opened.writer.checkpoint();
+            self.write();
+            let state = self.opened.shared.status.state();
+            if outcome.is_ok() && state == State::Writable {
+                return Ok(());
+            }
+            last = format!("{outcome:?}, {state:?}");
+        }
+        Err(last)
     }
 
     fn topic(&self, name: &str) -> Option<Arc<Topic>> {
@@ -123,8 +141,8 @@ impl Engine {
         self.change(&Change::NoTopic(&topic.name), Effect::Delete(topic.id))
     }
 
-    /// All records: (offset, key, value).
-    fn read_all(&self, partition: &Partition) -> Result<Vec<(i64, Vec<u8>, Vec<u8>)>, String> {
+    /// All records: offset and value.
+    fn read_all(&self, partition: &Partition) -> Result<Vec<(i64, Vec<u8>)>, String> {
         let mut found = Vec::new();
         let mut offset = partition.start().0;
         let end = partition.end().0;
@@ -147,11 +165,7 @@ impl Engine {
                 for record in &Records::decode(bytes, 1 << 20).map_err(|e| e.to_string())? {
                     let record = record.map_err(|e| e.to_string())?;
                     let value = record.value.unwrap_or_default().to_vec();
-                    found.push((
-                        record.offset,
-                        record.key.unwrap_or_default().to_vec(),
-                        value,
-                    ));
+                    found.push((record.offset, value));
                 }
                 offset = header.next_offset();
             }
@@ -404,7 +418,7 @@ impl Model {
             for partition in topic.partitions() {
                 let mut ids = BTreeMap::new();
                 let mut last = None;
-                for (offset, _, value) in engine.read_all(partition)? {
+                for (offset, value) in engine.read_all(partition)? {
                     let id = id_of(&value);
                     if last.replace(id).is_some_and(|last| last >= id) {
                         return Err(format!("{partition:?}: {id} behind {last:?}"));
@@ -453,10 +467,8 @@ impl Model {
                 // Before the start nothing can be told about an unknown one.
                 (Fate::Unknown, None) if start > 0 => {}
                 (Fate::Unknown, there) => {
-                    if whole
-                        .replace(there.is_some())
-                        .is_some_and(|w| w != there.is_some())
-                    {
+                    let before = whole.replace(there.is_some());
+                    if before.is_some_and(|before| before != there.is_some()) {
                         return Err(format!("half of {sent:?}"));
                     }
                 }
@@ -535,6 +547,11 @@ fn try_fault(at: u64, fault: Option<Fault>, short: Option<usize>) -> Result<u64,
         // While the process lives, what it acknowledged can be read.
         if !matches!(fault, Some(Fault::Stop | Fault::Tear)) {
             model.check(engine)?;
+            engine.settle().map_err(|what| {
+                let history = disk.history().join("\n  ");
+                format!("{what}\nfault {fault:?} at {at}, last:\n  {history}")
+            })?;
+            model.check(engine)?;
         }
     }
     drop(engine);
@@ -568,8 +585,7 @@ fn check_left(
             left.after_power_cut(random)
         }
     };
-    let mut engine =
-        Engine::open(&left, clock).map_err(|e| format!("{}", crate::error::chain(&e)))?;
+    let mut engine = Engine::open(&left, clock).map_err(|e| crate::error::chain(&e))?;
     model.check(&engine)?;
     let mut more = Model {
         sequence: model.sequence,
@@ -599,7 +615,7 @@ fn check_left(
     if !report.problems.is_empty() {
         return Err(format!("{:?}", report.problems));
     }
-    let engine = Engine::open(&left, clock).map_err(|e| format!("{}", crate::error::chain(&e)))?;
+    let engine = Engine::open(&left, clock).map_err(|e| crate::error::chain(&e))?;
     more.check(&engine)
         .map_err(|what| format!("second time: {what}"))
 }

@@ -82,7 +82,7 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
     /// Reserves space from the start up to `bytes`; `keep_len` leaves the file's length as it is.
     fn reserve(&self, bytes: u64, keep_len: bool) -> io::Result<()>;
     /// The file's length.
-    fn len(&self) -> io::Result<u64>;
+    fn size(&self) -> io::Result<u64>;
 }
 
 /// Writes all of `slices` at `offset`, going on after short writes.
@@ -140,7 +140,7 @@ pub(super) fn read_full(file: &dyn DiskFile, buf: &mut [u8], offset: u64) -> io:
 /// Reads a whole file of at most `max` bytes.
 pub(super) fn read_file(disk: &dyn Disk, path: &Path, max: u64) -> io::Result<Vec<u8>> {
     let file = disk.open(path, Open::Read)?;
-    let bytes = file.len()?;
+    let bytes = file.size()?;
     if bytes > max {
         return Err(io::Error::other(format!("{bytes} bytes, more than {max}")));
     }
@@ -153,9 +153,16 @@ pub(super) fn read_file(disk: &dyn Disk, path: &Path, max: u64) -> io::Result<Ve
 /// Replaces a small file so that a crash leaves the old one or the new one.
 pub(super) fn replace_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("new");
-    let file = disk.open(&temporary, Open::Replace)?;
-    write_all(&*file, &[bytes], 0)?;
-    file.sync()?;
+    let write = || {
+        let file = disk.open(&temporary, Open::Replace)?;
+        write_all(&*file, &[bytes], 0)?;
+        file.sync()
+    };
+    if let Err(error) = write() {
+        // A file whose sync failed is not used again.
+        remove_if_there(disk, &temporary)?;
+        return Err(error);
+    }
     disk.rename(&temporary, path)?;
     disk.sync_dir(path.parent().unwrap_or(Path::new(".")))
 }
@@ -290,7 +297,7 @@ impl DiskFile for RealFile {
         }
     }
 
-    fn len(&self) -> io::Result<u64> {
+    fn size(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
     }
 }

@@ -68,6 +68,8 @@ impl fmt::Debug for Partition {
 #[derive(Debug, Default)]
 pub(super) struct Assigned {
     pub(super) next_offset: i64,
+    /// Bytes that were given offsets and are not yet published or taken back.
+    pub(super) staged_bytes: usize,
     pub(super) producers: Producers,
 }
 
@@ -158,6 +160,7 @@ impl Partition {
         self.end.store(end, Ordering::Release);
         *self.assigned.lock() = Assigned {
             next_offset: end,
+            staged_bytes: 0,
             producers,
         };
         self.count_bytes();

@@ -98,7 +98,7 @@ pub(super) fn open(
     };
     let mut journal = Journal::new(
         disk,
-        dirs.journal,
+        &dirs.journal,
         (config.journal_file_bytes, config.journal_files),
         scan.next_sequence,
         checkpoint.generation.max(scan.generation),
@@ -198,7 +198,7 @@ pub(super) fn read_metadata(
         };
         let file = file.map_err(Error::io("open the segment file", &path))?;
         let bytes = usize::try_from(segment.extent.bytes).unwrap_or(usize::MAX);
-        if file.len().map_err(Error::io("read the segment", &path))? < segment.extent.bytes {
+        if file.size().map_err(Error::io("read the segment", &path))? < segment.extent.bytes {
             let what = "it is shorter than what was durable in it".to_owned();
             return Err(format_error(&path, what));
         }

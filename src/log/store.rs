@@ -11,11 +11,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::batch;
-use super::disk::Open;
+use super::disk::{self, Open};
 use super::error::Error;
 use super::partition::{Chunk, Partition};
 use super::producer_state::Producers;
-use super::segment::{Extent, OpenFiles, Resume, Segment, SegmentWriter};
+use super::segment::{Batches, Extent, Kind, OpenFiles, Resume, Segment, SegmentWriter};
+
+/// A segment is read back in pieces of about this size.
+const REBUILD_BYTES: usize = 1 << 20;
 
 /// The writer's side of a partition.
 #[derive(Debug)]
@@ -234,6 +237,48 @@ impl Store {
         let segment = self.make_segment(files)?;
         self.writer = Some(SegmentWriter::new(segment, Resume::EMPTY));
         Ok(())
+    }
+
+    /// Whether a sync of the segment that is written failed.
+    pub(super) fn is_poisoned(&self) -> bool {
+        self.writer.as_ref().is_some_and(SegmentWriter::is_poisoned)
+    }
+
+    /// Writes the segment, a sync of which failed, into a new file, batch by batch as far as the
+    /// checksums hold, and goes on there. The new file has a temporary name until a checkpoint
+    /// names it. If a batch cannot be read back, a restart writes it again from the journal.
+    pub(super) fn rebuild(&mut self, files: &OpenFiles) -> Result<Option<Arc<Segment>>, Error> {
+        let Some(old) = self.partition.view.lock().segments.last().cloned() else {
+            return Ok(None);
+        };
+        let segment = Segment::temporary(Arc::clone(&old.dir), old.base);
+        // A file of an earlier try may have failed to sync too.
+        for kind in Kind::ALL {
+            let path = segment.path(kind);
+            disk::remove_if_there(files.disk(), &path)
+                .map_err(Error::io("remove the left-over file", &path))?;
+        }
+        let mut writer = SegmentWriter::new(Arc::clone(&segment), Resume::EMPTY);
+        let mut offset = old.base;
+        while let Batches::Found(bytes) = old.read(files, offset, REBUILD_BYTES)? {
+            offset = batch::whole(&bytes)
+                .last()
+                .map_or(i64::MAX, |(h, _)| h.next_offset());
+            writer.append(files, &[bytes])?;
+        }
+        if writer.resume().extent.bytes != old.extent().bytes {
+            return Err(Error::Refusing(format!(
+                "\"{}\" could not be synced nor read back; a restart mends it from the journal",
+                old.path(Kind::Log).display()
+            )));
+        }
+        writer.sync(files)?;
+        if let Some(last) = self.partition.view.lock().segments.last_mut() {
+            *last = Arc::clone(&segment);
+        }
+        old.retire();
+        self.writer = Some(writer);
+        Ok(Some(segment))
     }
 
     /// Makes everything written durable.

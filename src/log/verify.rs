@@ -205,7 +205,7 @@ impl SegmentCheck<'_> {
                 return Ok(());
             }
         };
-        let bytes = file.len().map_err(Error::io("read the segment", &path))?;
+        let bytes = file.size().map_err(Error::io("read the segment", &path))?;
         if bytes < self.known.extent.bytes {
             let what = format!(
                 "the file has {bytes} bytes, {} were durable in it",

@@ -63,10 +63,12 @@ pub(super) struct Writer {
     cleaner: Cleaner,
 }
 
+type CleanerThread = JoinHandle<Result<Cleaned, Error>>;
+
 /// The thread of the compaction that runs, if one does.
 #[derive(Debug, Default)]
 struct Cleaner {
-    running: Option<(Arc<Partition>, JoinHandle<Result<Cleaned, Error>>)>,
+    running: Option<(Arc<Partition>, CleanerThread)>,
     stop: Arc<AtomicBool>,
 }
 
@@ -156,8 +158,27 @@ impl Writer {
 
     /// Whether everything taken is in segments that can be trusted.
     fn is_healthy(&self) -> bool {
-        let poisoned = |s: &Store| s.writer().is_some_and(SegmentWriter::is_poisoned);
-        self.applied == self.taken && !self.stores.values().any(poisoned)
+        self.applied == self.taken && !self.stores.values().any(Store::is_poisoned)
+    }
+
+    /// Puts new files in the place of those whose sync failed.
+    fn heal(&mut self) -> Result<(), Error> {
+        for store in self.stores.values_mut().filter(|s| s.is_poisoned()) {
+            let base = store.writer().map_or(0, |w| w.segment().base);
+            let dir = Arc::clone(&store.partition.dir);
+            let is_named = |s: &Arc<Segment>| s.base == base && s.dir == dir;
+            if self.swaps.iter().any(is_named) || self.has_named_swaps {
+                // Its temporary names are taken: a second failure before the first was mended.
+                return Err(Error::Refusing(format!(
+                    "segments of \"{}\" failed to sync more than once; a restart mends them",
+                    dir.display()
+                )));
+            }
+            let segment = store.rebuild(&self.shared.files)?;
+            self.dirs.insert(dir.to_path_buf());
+            self.swaps.extend(segment);
+        }
+        Ok(())
     }
 
     fn push(&mut self, partition: &Arc<Partition>, chunk: Chunk) {
@@ -171,6 +192,7 @@ impl Writer {
 
     /// Writes everything that was taken; what fails stays and is tried again.
     fn write(&mut self) -> Result<(), Error> {
+        self.heal()?;
         let now_ms = self.clock.now_ms();
         let mut outcome = Ok(());
         let mut failed = BTreeSet::new();
@@ -234,6 +256,7 @@ impl Writer {
     /// Makes everything written durable and says so in the checkpoint; then gives journal files
     /// back and removes segments that are not named any more.
     pub(super) fn checkpoint(&mut self) -> Result<(), Error> {
+        self.heal()?;
         let sequence = self.applied;
         if !self.touched.is_empty() {
             return Err(Error::Refusing(
@@ -414,11 +437,7 @@ impl Writer {
         Ok(())
     }
 
-    fn take_cleaned(
-        &mut self,
-        partition: &Partition,
-        thread: JoinHandle<Result<Cleaned, Error>>,
-    ) -> Result<(), Error> {
+    fn take_cleaned(&mut self, partition: &Partition, thread: CleanerThread) -> Result<(), Error> {
         match thread.join() {
             Ok(Ok(cleaned)) => self.install(cleaned),
             Ok(Err(error)) => {

@@ -18,7 +18,7 @@ use super::produce::{check, request};
 use super::progress::Progress;
 use super::temporary::{AT_END, Topic};
 use crate::error;
-use crate::kafka::{FetchPartition, FetchResponse, ProduceRequest};
+use crate::kafka::{FetchPartition, FetchResponse, ProduceRequest, RecordSet};
 use crate::record::{self, BatchBuilder, Records};
 
 /// Our timers ring up to so much late; a record is only overdue beyond that.
@@ -167,7 +167,7 @@ impl Run<'_> {
     ) -> Result<i64, Failure> {
         for partition in answer.responses.iter().flat_map(|it| &it.partitions) {
             refuse(partition.error_code, address, "read records")?;
-            let chunks = partition.records.iter().flat_map(|it| it.chunks());
+            let chunks = partition.records.iter().flat_map(RecordSet::chunks);
             for (header, batch) in chunks.flat_map(|it| record::batches(it).map_while(Result::ok)) {
                 if header.is_control() || header.next_offset() <= next {
                     continue;

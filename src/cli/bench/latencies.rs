@@ -97,7 +97,7 @@ fn highest_of(counter: u64) -> u64 {
     if doubling == 0 {
         return counter;
     }
-    if doubling >= DOUBLINGS + 1 {
+    if doubling > DOUBLINGS {
         return u64::MAX;
     }
     let lowest = (STEPS + counter % STEPS) << (doubling - 1);

@@ -14,13 +14,18 @@ use super::payload::Payload;
 use super::progress::Progress;
 use super::temporary::Topic;
 use crate::kafka::{
-    InitProducerIdRequest, PartitionProduceData, ProduceRequest, ProduceResponse, RecordSet,
-    TopicProduceData,
+    ErrorCode, InitProducerIdRequest, PartitionProduceData, ProduceRequest, ProduceResponse,
+    RecordSet, TopicProduceData,
 };
 use crate::record::BatchBuilder;
 
 /// The broker may take this long to store a batch.
 pub(super) const ACK_TIMEOUT_MS: i32 = 30_000;
+
+/// A broker that has just started gives producer ids within this time.
+const PRODUCER_ID_TIMEOUT: Duration = Duration::from_secs(30);
+/// Between two tries.
+const PRODUCER_ID_PAUSE: Duration = Duration::from_millis(100);
 
 /// What was written.
 #[derive(Debug)]
@@ -83,9 +88,7 @@ async fn builders(
     shape: &Shape,
 ) -> Result<Vec<BatchBuilder>, Failure> {
     let producer = if shape.idempotent {
-        let answer = broker.call(&InitProducerIdRequest::default()).await?;
-        refuse(answer.error_code, broker.address(), "get a producer id")?;
-        Some((answer.producer_id, answer.producer_epoch))
+        Some(producer_id(broker).await?)
     } else {
         None
     };
@@ -97,6 +100,23 @@ async fn builders(
         }
     };
     Ok((0..topic.partitions).map(builder).collect())
+}
+
+/// An id and epoch for an idempotent producer. Apache Kafka asks for patience after its start.
+async fn producer_id(broker: &mut Connection) -> Result<(i64, i16), Failure> {
+    let begin = Instant::now();
+    loop {
+        let answer = broker.call(&InitProducerIdRequest::default()).await?;
+        let is_starting = matches!(
+            answer.error_code,
+            ErrorCode::COORDINATOR_LOAD_IN_PROGRESS | ErrorCode::COORDINATOR_NOT_AVAILABLE
+        );
+        if !is_starting || begin.elapsed() > PRODUCER_ID_TIMEOUT {
+            refuse(answer.error_code, broker.address(), "get a producer id")?;
+            return Ok((answer.producer_id, answer.producer_epoch));
+        }
+        tokio::time::sleep(PRODUCER_ID_PAUSE).await;
+    }
 }
 
 /// Builds batches and sends them.

@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::super::client::reachable;
 use super::super::failure::Failure;
@@ -125,9 +126,20 @@ async fn finish<T, R>(
 pub(super) async fn interruptible<T>(
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
+    let asked_to_end = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = tokio::signal::ctrl_c() => {}
+                }
+            }
+            Err(_) => drop(tokio::signal::ctrl_c().await),
+        }
+    };
     tokio::select! {
         done = work => done,
-        _ = tokio::signal::ctrl_c() => Err(Failure::new(
+        () = asked_to_end => Err(Failure::new(
             error::CLI_BENCH,
             "failed to measure: interrupted",
             "let it run to its end; what it made is removed",

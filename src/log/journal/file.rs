@@ -196,14 +196,14 @@ impl Journal {
     /// once a checkpoint covers the files that are there.
     pub(in crate::log) fn new(
         disk: Arc<dyn Disk>,
-        dir: PathBuf,
+        dir: &Path,
         (file_bytes, files_max): (u64, u32),
         next_sequence: u64,
         generation: u64,
     ) -> Result<Journal, Error> {
         let entries = disk
-            .list(&dir)
-            .map_err(Error::io("list the journal folder", &dir))?;
+            .list(dir)
+            .map_err(Error::io("list the journal folder", dir))?;
         let old: Vec<String> = entries
             .into_iter()
             .map(|entry| entry.name)
@@ -223,7 +223,7 @@ impl Journal {
                     ..Shelf::default()
                 })),
                 generation: Arc::new(AtomicU64::new(generation)),
-                dir: dir.clone(),
+                dir: dir.to_owned(),
             },
             file_bytes,
             files_max: usize::try_from(files_max.max(2)).unwrap_or(2),

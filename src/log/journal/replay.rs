@@ -56,7 +56,7 @@ struct Window {
 
 impl Window {
     fn new(file: Arc<dyn DiskFile>) -> std::io::Result<Window> {
-        let bytes = file.len()?;
+        let bytes = file.size()?;
         Ok(Window {
             file,
             bytes,

@@ -321,7 +321,7 @@ impl DiskFile for Missing {
     fn reserve(&self, _: u64, _: bool) -> io::Result<()> {
         Ok(())
     }
-    fn len(&self) -> io::Result<u64> {
+    fn size(&self) -> io::Result<u64> {
         Ok(0)
     }
 }

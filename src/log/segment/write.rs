@@ -93,6 +93,10 @@ impl SegmentWriter {
         }
     }
 
+    pub(in crate::log) fn segment(&self) -> &Arc<Segment> {
+        &self.segment
+    }
+
     pub(in crate::log) fn resume(&self) -> Resume {
         self.resume
     }
@@ -176,7 +180,7 @@ impl SegmentWriter {
         let handles = files.get(&self.segment, Open::Write)?;
         let path = self.segment.path(Kind::Log);
         let io = |cause| Error::io("cut the segment", &path)(cause);
-        if handles.log.len().map_err(io)? < extent.bytes {
+        if handles.log.size().map_err(io)? < extent.bytes {
             return Ok(false);
         }
         self.dirty = true;

@@ -415,3 +415,79 @@ async fn an_illegal_slot_name_cannot_break_out_of_its_quotes() {
     }
     connection.identify_system().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_reader_that_is_held_back_keeps_its_connection_by_telling_its_position() {
+    let Some(cluster) = Cluster::shared() else {
+        return;
+    };
+    let (config, client) = cluster.database().await;
+    let role = unique("patient");
+    client
+        .batch_execute(&format!(
+            "CREATE TABLE t (id int, v text);
+             CREATE ROLE {role} LOGIN SUPERUSER PASSWORD 'p'; ALTER ROLE {role} SET wal_sender_timeout = '1s'"
+        ))
+        .await
+        .unwrap();
+    let slot = slot_with_publication(&client, &config).await;
+    client
+        .batch_execute("INSERT INTO t SELECT i, repeat('x', 1000) FROM generate_series(1, 20000) i")
+        .await
+        .unwrap();
+    let mut patient = config.clone();
+    patient.user = role;
+    let (mut reader, mut writer) = stream(&patient, &slot, "Pub \"1").await;
+    assert_eq!(next_line(&mut reader).await, "begin");
+    // Nothing is read for three times the timeout; the server is told each fifth of it.
+    let mut beat = tokio::time::interval(Duration::from_millis(200));
+    for _ in 0..15 {
+        beat.tick().await;
+        let nothing = Lsn::INVALID;
+        writer
+            .status(nothing, nothing, nothing, false)
+            .await
+            .unwrap();
+    }
+    let mut rows = 0;
+    loop {
+        match &next_line(&mut reader).await[..] {
+            "commit" => break,
+            line => rows += usize::from(line.starts_with("insert")),
+        }
+        if rows % 500 == 0 {
+            writer
+                .status(Lsn::INVALID, Lsn::INVALID, Lsn::INVALID, false)
+                .await
+                .unwrap();
+        }
+    }
+    assert_eq!(rows, 20_000);
+    writer.finish().await;
+}
+
+#[tokio::test]
+async fn names_of_any_script_come_through() {
+    let Some(cluster) = Cluster::shared() else {
+        return;
+    };
+    let (config, client) = cluster.database().await;
+    let name = "\u{e9}\u{6f22}\u{1f600} %_'\\";
+    let quoted = crate::postgres::quote_identifier(name);
+    client
+        .batch_execute(&format!(
+            "CREATE TABLE {quoted} ({quoted} text PRIMARY KEY)"
+        ))
+        .await
+        .unwrap();
+    let slot = slot_with_publication(&client, &config).await;
+    client
+        .execute(&format!("INSERT INTO {quoted} VALUES ($1)"), &[&name])
+        .await
+        .unwrap();
+    let (mut reader, writer) = stream(&config, &slot, "Pub \"1").await;
+    let lines = transaction(&mut reader).await;
+    assert_eq!(lines[1], format!("relation {name} default *{name}"));
+    assert_eq!(lines[2], format!("insert ({name})"));
+    writer.finish().await;
+}

@@ -18,8 +18,7 @@ pub struct ColumnSpec<'a> {
     pub type_modifier: i32,
     /// Whether null is not allowed; the field is optional where it is.
     pub not_null: bool,
-    /// `pg_get_expr` of the default, read under
-    /// [`SESSION_SETTINGS`](super::SESSION_SETTINGS).
+    /// `pg_get_expr` of the default.
     pub default_expression: Option<&'a str>,
     /// The column's comment where `include.schema.comments` asks for it.
     pub comment: Option<&'a str>,

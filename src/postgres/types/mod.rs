@@ -3,8 +3,7 @@
 //!
 //! [`column_codec`] looks at a column once and gives a [`ColumnCodec`], which then decodes value
 //! after value; pgoutput tuples and COPY rows have the same text (COPY's escapes undone). The text
-//! is read as PostgreSQL writes it under [`SESSION_SETTINGS`]; every session whose rows are decoded
-//! here must have them.
+//! is read as PostgreSQL writes it under the settings that `postgres` gives to every session.
 //!
 //! What Debezium leaves out is left out (no codec). Text that cannot be read is an [`Error`], never
 //! a made-up value. Where Debezium loses data the value is right here instead: infinite dates are
@@ -37,15 +36,4 @@ mod tests;
 pub use column::{ColumnCodec, ColumnSpec, column_codec};
 pub use error::{Error, Reason};
 pub use modes::{BinaryMode, DecimalMode, HstoreMode, IntervalMode, Modes, TimeMode};
-pub use registry::{CATALOGUE_QUERY, TypeInfo, TypeKind, TypeRegistry};
-
-/// Settings of every session whose rows are decoded here, as names and values of `SET`.
-pub const SESSION_SETTINGS: [(&str, &str); 7] = [
-    ("client_encoding", "UTF8"),
-    ("DateStyle", "ISO, YMD"),
-    ("TimeZone", "UTC"),
-    ("IntervalStyle", "postgres"),
-    ("extra_float_digits", "3"),
-    ("bytea_output", "hex"),
-    ("lc_monetary", "C"),
-];
+pub use registry::{TypeInfo, TypeKind, TypeRegistry};

@@ -5,19 +5,6 @@
 
 use std::collections::HashMap;
 
-/// Reads every type a column can have: oid, schema, name, kind (`b`ase, `e`num, `d`omain,
-/// `c`omposite, `r`ange, `m`ultirange, `p`seudo, `a`rray), element oid of an array, base oid and
-/// type modifier of a domain, labels of an enum in order. [`TypeInfo::from_row`] takes a row.
-pub const CATALOGUE_QUERY: &str = "\
-SELECT t.oid, n.nspname::text, t.typname::text, \
- (CASE WHEN t.typelem <> 0 AND t.typlen = -1 AND e.typarray = t.oid THEN 'a' ELSE t.typtype END)::text, \
- t.typelem, t.typbasetype, t.typtypmod, \
- COALESCE((SELECT array_agg(l.enumlabel::text ORDER BY l.enumsortorder) \
-   FROM pg_catalog.pg_enum l WHERE l.enumtypid = t.oid), '{}'::text[]) \
- FROM pg_catalog.pg_type t \
- JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
- LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem";
-
 /// A type of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TypeInfo {
@@ -61,46 +48,6 @@ pub enum TypeKind {
         /// The type of its elements.
         element_oid: u32,
     },
-}
-
-impl TypeInfo {
-    /// From a row of [`CATALOGUE_QUERY`]; none for a kind this version does not know.
-    #[must_use]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one argument for each column of the query"
-    )]
-    pub fn from_row(
-        oid: u32,
-        schema: String,
-        name: String,
-        kind: &str,
-        element_oid: u32,
-        base_oid: u32,
-        base_typmod: i32,
-        labels: Vec<String>,
-    ) -> Option<TypeInfo> {
-        let kind = match kind {
-            "b" => TypeKind::Base,
-            "e" => TypeKind::Enum { labels },
-            "d" => TypeKind::Domain {
-                base_oid,
-                base_typmod,
-            },
-            "c" => TypeKind::Composite,
-            "r" => TypeKind::Range,
-            "m" => TypeKind::MultiRange,
-            "p" => TypeKind::Pseudo,
-            "a" => TypeKind::Array { element_oid },
-            _ => return None,
-        };
-        Some(TypeInfo {
-            oid,
-            name,
-            schema,
-            kind,
-        })
-    }
 }
 
 /// Types by oid.

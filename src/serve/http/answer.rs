@@ -9,6 +9,7 @@ use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -17,6 +18,8 @@ use crate::error;
 
 /// Bytes of a body that a command sends; the largest is a list of offsets.
 const BODY_BYTES_MAX: usize = 1 << 20;
+/// A body that is too large is read up to here before it is refused.
+const DISCARDED_BYTES_MAX: usize = 16 << 20;
 /// A body has to be there within this time.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 /// Large answers in memory at once, each about `records::ANSWER_BYTES`; more wait for their turn.
@@ -45,31 +48,47 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
 
 /// Reads a JSON body.
 pub(super) async fn read_json<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
-    let read = axum::body::to_bytes(body, BODY_BYTES_MAX);
-    let bytes = match tokio::time::timeout(BODY_TIMEOUT, read).await {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(refused)) => {
-            return Err(Problem::invalid(
-                format!("read the body: {refused}"),
-                format!("send at most {BODY_BYTES_MAX} bytes"),
-            )
-            .with_status(StatusCode::PAYLOAD_TOO_LARGE));
-        }
-        Err(_) => {
-            return Err(Problem::new(
-                error::HTTP_INVALID,
-                format!("read the body within {} s", BODY_TIMEOUT.as_secs()),
-                "send it without pauses",
-            )
-            .with_status(StatusCode::REQUEST_TIMEOUT));
-        }
+    let Ok(read) = tokio::time::timeout(BODY_TIMEOUT, collect(body)).await else {
+        return Err(Problem::new(
+            error::HTTP_INVALID,
+            format!("read the body within {} s", BODY_TIMEOUT.as_secs()),
+            "send it without pauses",
+        )
+        .with_status(StatusCode::REQUEST_TIMEOUT));
     };
-    serde_json::from_slice(&bytes).map_err(|refused| {
+    serde_json::from_slice(&read?).map_err(|refused| {
         Problem::invalid(
             format!("read the body as JSON: {refused}"),
             "correct the JSON",
         )
     })
+}
+
+/// All bytes of a body that is not too large. Of one that is, some more is read and thrown away,
+/// so that a client that writes before it reads still gets to see the refusal.
+async fn collect(body: Body) -> Result<Vec<u8>, Problem> {
+    let mut pieces = body.into_data_stream();
+    let mut bytes = Vec::new();
+    let mut read_bytes = 0_usize;
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|broken| {
+            Problem::invalid(format!("read the body: {broken}"), "send all of it")
+        })?;
+        read_bytes = read_bytes.saturating_add(piece.len());
+        if read_bytes <= BODY_BYTES_MAX {
+            bytes.extend_from_slice(&piece);
+        } else if read_bytes > DISCARDED_BYTES_MAX {
+            break;
+        }
+    }
+    if read_bytes <= BODY_BYTES_MAX {
+        return Ok(bytes);
+    }
+    Err(Problem::invalid(
+        format!("read a body of more than {BODY_BYTES_MAX} bytes"),
+        format!("send at most {BODY_BYTES_MAX} bytes"),
+    )
+    .with_status(StatusCode::PAYLOAD_TOO_LARGE))
 }
 
 /// Answers with `json`, keeping `permit` until all but the last piece has been taken by the

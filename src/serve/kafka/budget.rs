@@ -1,6 +1,8 @@
-//! Memory that is taken before it is filled.
+//! Memory that is taken before it is filled, but for the first kilobytes of a request: a peer that
+//! only announces a large one keeps nothing from others.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -23,6 +25,8 @@ pub(super) const UNPACKED_BYTES_MAX: usize = 64 << 20;
 pub(super) struct Budget {
     produced: Arc<Semaphore>,
     plain: Arc<Semaphore>,
+    /// Connections that wait for room for a request.
+    waiting: Arc<AtomicUsize>,
     records: Arc<Semaphore>,
     unpacking: Arc<Semaphore>,
 }
@@ -35,6 +39,7 @@ impl Budget {
         Budget {
             produced: Arc::new(Semaphore::new(PRODUCED_BYTES_MAX)),
             plain: Arc::new(Semaphore::new(PLAIN_BYTES_MAX)),
+            waiting: Arc::new(AtomicUsize::new(0)),
             records: Arc::new(Semaphore::new(RECORD_BYTES_MAX)),
             unpacking: Arc::new(Semaphore::new(UNPACKING_MAX)),
         }
@@ -42,12 +47,27 @@ impl Budget {
 
     /// Waits for room for a Produce request. Cancel safe.
     pub(super) async fn produced(&self, bytes: usize) -> Share {
+        let _counted = Waiting::new(&self.waiting);
         take(&self.produced, bytes.min(PRODUCED_BYTES_MAX)).await
     }
 
     /// Waits for room for any other request. Cancel safe.
     pub(super) async fn plain(&self, bytes: usize) -> Share {
+        let _counted = Waiting::new(&self.waiting);
         take(&self.plain, bytes.min(PLAIN_BYTES_MAX)).await
+    }
+
+    /// A share of nothing, for requests that are too small to count.
+    pub(super) async fn uncounted(&self) -> Share {
+        match Arc::clone(&self.plain).try_acquire_many_owned(0) {
+            Ok(share) => share,
+            Err(_) => take(&self.plain, 0).await,
+        }
+    }
+
+    /// Whether somebody waits for room for a request.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// Waits for room for records. Cancel safe.
@@ -58,6 +78,22 @@ impl Budget {
     /// Waits for the turn to unpack a batch. Cancel safe.
     pub(super) async fn unpacking(&self) -> Share {
         take(&self.unpacking, 1).await
+    }
+}
+
+/// Counts one that waits, for as long as it does.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Waiting<'_> {
+    fn new(count: &AtomicUsize) -> Waiting<'_> {
+        count.fetch_add(1, Ordering::Relaxed);
+        Waiting(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::tcp::OwnedReadHalf;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::budget::{Budget, Share};
 use crate::kafka::ApiKey;
@@ -32,10 +32,15 @@ const READ_STALL_MAX: Duration = Duration::from_secs(10);
 /// A frame has to be complete after this time and one second for each MiB: nobody keeps a part
 /// of the budget by sending a byte now and then.
 const READ_MAX: Duration = Duration::from_secs(20);
+/// Bytes of a request that are read before it counts against the budget. Requests that take no more
+/// are never held up by large ones.
+const UNCOUNTED_BYTES: usize = 16 << 10;
+/// While others wait for the budget, a request that has a share of it is given up unless it brings
+/// at least [`RATE_BYTES_MIN`] in each window.
+const RATE_WINDOW: Duration = Duration::from_secs(1);
+const RATE_BYTES_MIN: usize = 256 << 10;
 /// A client that takes no bytes for this long is given up; its records' budget is others' again.
 const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
-/// Bytes of a frame that tell its API.
-const KEY_BYTES: usize = 2;
 /// Parts handed to the socket at once; far below the system's limit of 1,024.
 const SLICES_MAX: usize = 64;
 
@@ -69,18 +74,15 @@ pub(super) async fn read_frame(
     let Some(length) = read_length(socket).await? else {
         return Ok(None);
     };
-    let mut body = BytesMut::new();
-    timeout(
-        READ_STALL_MAX,
-        read_to(socket, &mut body, length.min(KEY_BYTES)),
-    )
-    .await
-    .map_err(|_| FrameError::Stalled)??;
+    let head = length.min(UNCOUNTED_BYTES);
+    let mut body = BytesMut::with_capacity(head);
+    let read = timeout(READ_MAX, read_up_to(socket, &mut body, head, None)).await;
+    read.map_err(|_| FrameError::Stalled)??;
     let share = admit(budget, &body, length).await?;
+    body.reserve(length - body.len());
     let seconds = u64::try_from(length >> 20).unwrap_or(u64::MAX);
     let limit = READ_MAX.saturating_add(Duration::from_secs(seconds));
-    body.reserve(length.saturating_sub(body.len()));
-    let read = timeout(limit, read_to(socket, &mut body, length)).await;
+    let read = timeout(limit, read_up_to(socket, &mut body, length, Some(budget))).await;
     read.map_err(|_| FrameError::Stalled)??;
     let bytes = body.freeze();
     Ok(Some(RequestFrame { bytes, share }))
@@ -102,6 +104,7 @@ async fn admit(budget: &Budget, body: &[u8], length: usize) -> Result<Share, Fra
     }
     let bytes = length.saturating_mul(factor);
     Ok(match factor {
+        _ if bytes <= UNCOUNTED_BYTES => budget.uncounted().await,
         1 => budget.produced(bytes).await,
         _ => budget.plain(bytes).await,
     })
@@ -142,18 +145,36 @@ fn hint(prefix: [u8; 4]) -> &'static str {
     }
 }
 
-/// Reads until `body` has `length` bytes.
-async fn read_to(
+/// Reads until `body` has `length` bytes. With a budget the peer has to keep up a rate while
+/// others wait for its share.
+async fn read_up_to(
     socket: &mut BufReader<OwnedReadHalf>,
     body: &mut BytesMut,
     length: usize,
+    budget: Option<&Budget>,
 ) -> Result<(), FrameError> {
+    let mut looked_at = Instant::now();
+    let mut had = body.len();
     while body.len() < length {
         let rest = length - body.len();
         let mut room = (&mut *body).limit(rest);
-        let read = timeout(READ_STALL_MAX, socket.read_buf(&mut room)).await;
-        if read.map_err(|_| FrameError::Stalled)?? == 0 {
+        // Running out of the window is no error by itself: what came within it is looked at below.
+        if let Ok(read) = timeout(RATE_WINDOW, socket.read_buf(&mut room)).await
+            && read? == 0
+        {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        if looked_at.elapsed() < RATE_WINDOW {
+            continue;
+        }
+        let got = body.len() - had;
+        let is_slow = budget.is_some_and(Budget::is_wanted) && got < RATE_BYTES_MIN;
+        if is_slow || (got == 0 && looked_at.elapsed() >= READ_STALL_MAX) {
+            return Err(FrameError::Stalled);
+        }
+        if got > 0 {
+            looked_at = Instant::now();
+            had = body.len();
         }
     }
     Ok(())

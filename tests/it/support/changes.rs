@@ -15,17 +15,26 @@ use super::sql::Sql;
 const SLOT: &str = "oracle";
 
 /// Columns by name, values as text.
-pub(crate) type Columns = BTreeMap<String, String>;
+type Columns = BTreeMap<String, String>;
 
-/// What a record of a change topic says.
+/// What a record of a change topic says. Long runs hold millions, so columns are one text,
+/// `name=value` in the order of the names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Debezium's `op`, or `tombstone`.
-    pub(crate) op: String,
+    /// Debezium's `op`, or `-` for a tombstone.
+    pub(crate) op: char,
     /// The columns of the primary key.
-    pub(crate) key: Columns,
+    pub(crate) key: Box<str>,
     /// The row after the change; empty for deletes and tombstones.
-    pub(crate) row: Columns,
+    pub(crate) row: Box<str>,
+}
+
+fn one_text(columns: &Columns) -> Box<str> {
+    let pairs: Vec<String> = columns
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    pairs.join(" ").into()
 }
 
 /// A captured table.
@@ -75,25 +84,18 @@ fn split_line(line: &str) -> Option<(&str, &str)> {
 /// The records of one change, as Debezium writes them.
 fn entries(table: &Table, change: &str) -> Vec<Entry> {
     let (kind, tuples) = change.split_once(": ").unwrap();
-    let entry = |op: &str, key: Columns, row: Columns| Entry {
-        op: op.to_owned(),
-        key,
-        row,
-    };
-    let key_of = |row: &Columns| -> Columns {
-        let column = |name: &&str| ((*name).to_owned(), row[*name].clone());
-        table.key.iter().map(column).collect()
-    };
-    let gone = |key: Columns| {
+    let entry = |op: char, key: Box<str>, row: Box<str>| Entry { op, key, row };
+    let key_of = |row: &Columns| -> Box<str> { key_text(table, row) };
+    let gone = |key: Box<str>| {
         [
-            entry("d", key.clone(), Columns::new()),
-            entry("tombstone", key, Columns::new()),
+            entry('d', key.clone(), "".into()),
+            entry('-', key, "".into()),
         ]
     };
     match kind {
         "INSERT" => {
             let row = columns(tuples);
-            vec![entry("c", key_of(&row), row)]
+            vec![entry('c', key_of(&row), one_text(&row))]
         }
         "DELETE" => gone(key_of(&columns(tuples))).into(),
         "UPDATE" => {
@@ -104,14 +106,20 @@ fn entries(table: &Table, change: &str) -> Vec<Entry> {
             match old_and_new.map(|(old, _)| key_of(&columns(old))) {
                 Some(old) if old != key => {
                     let mut records: Vec<Entry> = gone(old).into();
-                    records.push(entry("c", key, row));
+                    records.push(entry('c', key, one_text(&row)));
                     records
                 }
-                _ => vec![entry("u", key, row)],
+                _ => vec![entry('u', key, one_text(&row))],
             }
         }
         other => panic!("{other} in a load without it: {change}"),
     }
+}
+
+/// The columns of the primary key of a row.
+fn key_text(table: &Table, row: &Columns) -> Box<str> {
+    let column = |name: &&str| ((*name).to_owned(), row[*name].clone());
+    one_text(&table.key.iter().map(column).collect())
 }
 
 /// Parses `id[bigint]:1 note[text]:'it''s'`.
@@ -161,15 +169,18 @@ fn observe(record: &Record) -> Entry {
     let key = record.key.as_deref().map_or(Value::Null, parse);
     let Some(value) = record.value.as_deref().map(parse) else {
         return Entry {
-            op: "tombstone".to_owned(),
-            key: texts(&key),
-            row: Columns::new(),
+            op: '-',
+            key: one_text(&texts(&key)),
+            row: "".into(),
         };
     };
     Entry {
-        op: value["op"].as_str().unwrap_or("?").to_owned(),
-        key: texts(&key),
-        row: texts(&value["after"]),
+        op: value["op"]
+            .as_str()
+            .and_then(|op| op.chars().next())
+            .unwrap_or('?'),
+        key: one_text(&texts(&key)),
+        row: one_text(&texts(&value["after"])),
     }
 }
 
@@ -207,7 +218,7 @@ pub(crate) fn difference(topic: &str, want: &[Entry], got: &[Entry]) -> Option<S
 }
 
 /// The table that follows from a topic: the last row of each key.
-pub(crate) fn fold(entries: &[Entry]) -> BTreeMap<Columns, Columns> {
+pub(crate) fn fold(entries: &[Entry]) -> BTreeMap<Box<str>, Box<str>> {
     let mut table = BTreeMap::new();
     for entry in entries {
         if entry.row.is_empty() {
@@ -220,7 +231,7 @@ pub(crate) fn fold(entries: &[Entry]) -> BTreeMap<Columns, Columns> {
 }
 
 /// The table as it is.
-pub(crate) fn select(sql: &Sql, table: &Table) -> BTreeMap<Columns, Columns> {
+pub(crate) fn select(sql: &Sql, table: &Table) -> BTreeMap<Box<str>, Box<str>> {
     let names = sql.rows(&format!(
         "select attname from pg_attribute where attrelid = '{}'::regclass and attnum > 0 and not attisdropped order by attnum",
         table.name
@@ -235,8 +246,7 @@ pub(crate) fn select(sql: &Sql, table: &Table) -> BTreeMap<Columns, Columns> {
                 .cloned()
                 .zip(row.into_iter().map(value))
                 .collect();
-            let key = |name: &&str| ((*name).to_owned(), row[*name].clone());
-            (table.key.iter().map(key).collect(), row)
+            (key_text(table, &row), one_text(&row))
         })
         .collect()
 }
@@ -250,39 +260,35 @@ mod tests {
         key: &["id"],
     };
 
-    fn said(change: &str) -> Vec<(String, String, String)> {
-        let text = |columns: &Columns| {
-            let pairs: Vec<String> = columns.iter().map(|(k, v)| format!("{k}={v}")).collect();
-            pairs.join(" ")
-        };
-        entries(&T, change)
-            .iter()
-            .map(|e| (e.op.clone(), text(&e.key), text(&e.row)))
+    fn said(change: &str) -> Vec<(char, String, String)> {
+        let entries = entries(&T, change).into_iter();
+        entries
+            .map(|e| (e.op, e.key.into_string(), e.row.into_string()))
             .collect()
     }
 
     #[test]
     fn a_decoded_line_becomes_the_records_of_the_change() {
-        let s = |op: &str, key: &str, row: &str| (op.to_owned(), key.to_owned(), row.to_owned());
+        let s = |op: char, key: &str, row: &str| (op, key.to_owned(), row.to_owned());
         assert_eq!(
             said("INSERT: id[bigint]:1 note[text]:'it''s [a]: b' v[integer]:null"),
-            [s("c", "id=1", "id=1 note=it's [a]: b v=null")]
+            [s('c', "id=1", "id=1 note=it's [a]: b v=null")]
         );
         assert_eq!(
             said("UPDATE: id[bigint]:1 v[integer]:2"),
-            [s("u", "id=1", "id=1 v=2")]
+            [s('u', "id=1", "id=1 v=2")]
         );
         assert_eq!(
             said("UPDATE: old-key: id[bigint]:1 new-tuple: id[bigint]:9 v[integer]:2"),
             [
-                s("d", "id=1", ""),
-                s("tombstone", "id=1", ""),
-                s("c", "id=9", "id=9 v=2")
+                s('d', "id=1", ""),
+                s('-', "id=1", ""),
+                s('c', "id=9", "id=9 v=2")
             ]
         );
         assert_eq!(
             said("DELETE: id[bigint]:9"),
-            [s("d", "id=9", ""), s("tombstone", "id=9", "")]
+            [s('d', "id=9", ""), s('-', "id=9", "")]
         );
     }
 

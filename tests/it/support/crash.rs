@@ -80,7 +80,7 @@ pub(crate) fn run(what: &str, plan: Plan<'_>) -> Report {
     let load = Load::start(
         &postgres.url(NAME),
         2,
-        Duration::from_millis(8),
+        Duration::from_millis(20),
         &mut random,
     );
     let mut violations = Vec::new();
@@ -240,7 +240,7 @@ fn wait_for_last_change(kcat: &Kcat, penstock: &Penstock) -> Result<(), String> 
 
 fn judge_snapshot(topic: &str, entries: &[Entry]) -> Option<String> {
     let keys: BTreeSet<_> = entries.iter().map(|entry| &entry.key).collect();
-    let whole = entries.iter().all(|entry| entry.op == "r") && keys.len() == entries.len();
+    let whole = entries.iter().all(|entry| entry.op == 'r') && keys.len() == entries.len();
     (!whole).then(|| format!("{topic} does not begin with the snapshot's {SEED_ROWS} rows"))
 }
 

@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 use crate::event::{NEW_KEY, OLD_KEY, Sequence, SnapshotMarker, Source};
 use crate::lsn::Lsn;
 use crate::postgres::types::{
-    BinaryMode, DecimalMode, HstoreMode, IntervalMode, Modes, TimeMode, TypeInfo, TypeRegistry,
+    BinaryMode, DecimalMode, HstoreMode, IntervalMode, Modes, TimeMode, TypeInfo, TypeKind,
+    TypeRegistry,
 };
 
 #[derive(Deserialize)]
@@ -100,19 +101,29 @@ impl Scenario {
     }
 
     pub(super) fn registry(&self) -> TypeRegistry {
-        let info = |row: &TypeRow| {
-            TypeInfo::from_row(
-                row.oid,
-                row.schema.clone(),
-                row.name.clone(),
-                &row.kind,
-                row.element_oid,
-                row.base_oid,
-                row.base_typmod,
-                row.labels.clone(),
-            )
+        let info = |row: &TypeRow| TypeInfo {
+            oid: row.oid,
+            name: row.name.clone(),
+            schema: row.schema.clone(),
+            kind: match row.kind.as_str() {
+                "e" => TypeKind::Enum {
+                    labels: row.labels.clone(),
+                },
+                "d" => TypeKind::Domain {
+                    base_oid: row.base_oid,
+                    base_typmod: row.base_typmod,
+                },
+                "a" => TypeKind::Array {
+                    element_oid: row.element_oid,
+                },
+                "c" => TypeKind::Composite,
+                "r" => TypeKind::Range,
+                "m" => TypeKind::MultiRange,
+                "p" => TypeKind::Pseudo,
+                _ => TypeKind::Base,
+            },
         };
-        self.types.iter().filter_map(info).collect()
+        self.types.iter().map(info).collect()
     }
 
     fn setting(&self, key: &str) -> Option<&str> {

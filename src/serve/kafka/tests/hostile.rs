@@ -179,6 +179,7 @@ async fn only_records_may_fill_a_large_frame() {
         head.put_i32(length);
         head.put_i16(key);
         head.put_i16(version);
+        head.put_bytes(0, 16 << 10);
         client.raw(&head).await;
         assert_eq!(client.frame().await, None, "API {key} with {length} bytes");
     }
