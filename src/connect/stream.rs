@@ -33,7 +33,7 @@ use super::gauges;
 use super::in_flight::{InFlight, Reached};
 use super::message::{MessagePoint, Messages};
 use super::outgoing::{CHUNK_BYTES, Outgoing};
-use super::position::{Contained, Open, Position};
+use super::position::{Open, Position};
 use super::tables::Tables;
 
 /// Bytes of records handed to the log and not yet durable; several appends are on their way so
@@ -78,8 +78,6 @@ struct Transaction {
     changes: u64,
     /// So many of them are in the log already.
     skip: u64,
-    /// The snapshot contained all of it.
-    contained: bool,
     origin: Option<(String, Lsn)>,
 }
 
@@ -360,31 +358,15 @@ impl<'c> Stream<'c> {
                 });
             }
         };
-        let contained = self.contained(begin);
         self.transaction = Some(Transaction {
             xid: begin.xid,
             final_lsn: begin.final_lsn,
             commit_time_us: begin.commit_time_us,
             changes: 0,
             skip,
-            contained,
             origin: None,
         });
         Ok(())
-    }
-
-    fn contained(&mut self, begin: &pgoutput::Begin) -> bool {
-        let saw = |contained: &Contained| contained.saw(begin.xid, begin.final_lsn);
-        let contained = self.position.contained.as_ref().is_some_and(saw);
-        if self
-            .position
-            .contained
-            .as_ref()
-            .is_some_and(|c| begin.final_lsn >= c.until)
-        {
-            self.position.contained = None;
-        }
-        contained
     }
 
     fn on_commit(&mut self, lsn: Lsn, commit: &pgoutput::Commit) -> Result<(), Error> {
@@ -454,9 +436,6 @@ impl<'c> Stream<'c> {
             xid: transaction.xid,
             changes: transaction.changes,
         });
-        if transaction.contained {
-            return Ok(());
-        }
         if let Message::LogicalMessage(message) = change {
             let point = MessagePoint {
                 ts_us: transaction.commit_time_us,
