@@ -118,7 +118,7 @@ impl Appender {
             match self.shared.queue.take(timeout) {
                 Taken::Group(group) => self.commit(group),
                 Taken::Nothing => {}
-                Taken::Closed => return,
+                Taken::Closed => return self.journal.retire(),
             }
             if self.retry_at.is_some_and(|at| at <= Instant::now()) {
                 self.retry();
@@ -334,7 +334,7 @@ impl Appender {
                     return;
                 };
                 topic.set_deleted();
-                self.shared.backlog.push(Step::Remove(topic), 0);
+                self.shared.backlog.remove(topic);
             }
         }
         self.shared.catalog.store(Arc::new(catalog));

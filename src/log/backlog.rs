@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::config::IN_FLIGHT_BYTES_MAX;
 use super::error::Error;
 use super::partition::{Chunk, Partition};
 use super::topic::Topic;
-use crate::topic::Offset;
+use crate::topic::{Offset, TopicName};
 
 /// The writer starts at once when this much waits; less waits for [`LINGER`], so that small
 /// appends become few large writes.
@@ -42,8 +42,8 @@ pub(super) enum Request {
         before: i64,
         done: oneshot::Sender<Result<Offset, Error>>,
     },
-    /// Write everything and checkpoint.
-    Checkpoint(oneshot::Sender<Result<(), Error>>),
+    /// Nothing more comes: write everything, checkpoint, and leave nothing to replay.
+    Close(oneshot::Sender<Result<(), Error>>),
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +65,9 @@ pub(super) struct Backlog {
     waiting: Mutex<Waiting>,
     arrived: Condvar,
     room: Condvar,
+    /// Deleted topics whose folders are still there.
+    leaving: Mutex<Vec<TopicName>>,
+    left: Notify,
 }
 
 /// What the writer takes at once.
@@ -89,6 +92,30 @@ impl Backlog {
         drop(waiting);
         if wake {
             self.arrived.notify_one();
+        }
+    }
+
+    /// Hands a deleted topic to the writer.
+    pub(super) fn remove(&self, topic: Arc<Topic>) {
+        self.leaving.lock().push(topic.name.clone());
+        self.push(Step::Remove(topic), 0);
+    }
+
+    /// Notes that a deleted topic's folders are gone.
+    pub(super) fn removed(&self, name: &TopicName) {
+        self.leaving.lock().retain(|leaving| leaving != name);
+        self.left.notify_waiters();
+    }
+
+    /// Resolves when no folders of deleted topics of this name are left, so that a topic made
+    /// again does not share them. Cancel safe.
+    pub(super) async fn wait_until_removed(&self, name: &TopicName) {
+        loop {
+            let left = self.left.notified();
+            if !self.leaving.lock().contains(name) {
+                return;
+            }
+            left.await;
         }
     }
 

@@ -10,7 +10,8 @@
 //! 32 partitions u32, each:
 //!    topic id 16 bytes, partition i32, start i64, end i64, dirty bytes u64, segments u32, each:
 //!      base i64, log bytes u64, index entries u64, time entries u64, max timestamp i64,
-//!      swap u8 (1: compaction made it, and its files may still be named `.cleaned`)
+//!      end i64, flags u8 (1: its files may still have temporary names; 2: compaction made it,
+//!      so its offsets may have gaps)
 //!    bytes since the last index entry u64, last offset of the batch with the highest timestamp
 //!    i64, last indexed timestamp i64 (all three of the last segment), producers
 //! ```
@@ -30,7 +31,7 @@ const VERSION: u32 = 1;
 const HEADER_BYTES: usize = 16;
 
 /// Bytes of one segment.
-const SEGMENT_BYTES: usize = 41;
+const SEGMENT_BYTES: usize = 49;
 
 /// A checkpoint is read whole; this is 20 million segments.
 const FILE_BYTES_MAX: u64 = 1 << 30;
@@ -43,8 +44,15 @@ pub(super) const FILE_NAME: &str = "checkpoint";
 pub(super) struct KnownSegment {
     pub(super) base: i64,
     pub(super) extent: Extent,
+    /// Its files may still have temporary names.
     pub(super) swap: bool,
+    /// Compaction made it, so its offsets may have gaps.
+    pub(super) has_gaps: bool,
 }
+
+/// Bits of a segment's flags. Persisted: never renumber.
+const SWAP: u8 = 1;
+const GAPS: u8 = 2;
 
 /// A partition as the checkpoint knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,13 +161,17 @@ impl KnownPartition {
         out.put_i64(self.end);
         out.put_u64(self.dirty_bytes);
         out.put_u32(count(self.segments.len()));
-        for KnownSegment { base, extent, swap } in &self.segments {
+        for segment in &self.segments {
+            let KnownSegment { base, extent, .. } = segment;
             out.put_i64(*base);
             out.put_u64(extent.bytes);
             out.put_u64(extent.index_entries);
             out.put_u64(extent.time_entries);
             out.put_i64(extent.max_timestamp);
-            out.put_u8(u8::from(*swap));
+            out.put_i64(extent.end);
+            let swap = if segment.swap { SWAP } else { 0 };
+            let gaps = if segment.has_gaps { GAPS } else { 0 };
+            out.put_u8(swap | gaps);
         }
         out.put_u64(self.since_index);
         out.put_i64(self.max_timestamp_offset);
@@ -178,15 +190,22 @@ impl KnownPartition {
             return None;
         }
         let segments = (0..count)
-            .map(|_| KnownSegment {
-                base: buf.get_i64(),
-                extent: Extent {
+            .map(|_| {
+                let base = buf.get_i64();
+                let extent = Extent {
                     bytes: buf.get_u64(),
                     index_entries: buf.get_u64(),
                     time_entries: buf.get_u64(),
                     max_timestamp: buf.get_i64(),
-                },
-                swap: buf.get_u8() != 0,
+                    end: buf.get_i64(),
+                };
+                let flags = buf.get_u8();
+                KnownSegment {
+                    base,
+                    extent,
+                    swap: flags & SWAP != 0,
+                    has_gaps: flags & GAPS != 0,
+                }
             })
             .collect();
         Some(KnownPartition {
@@ -226,8 +245,10 @@ mod tests {
                         index_entries: 1,
                         time_entries: 1,
                         max_timestamp: 77,
+                        end: 40,
                     },
                     swap: true,
+                    has_gaps: false,
                 }],
                 since_index: 4,
                 max_timestamp_offset: 39,

@@ -44,6 +44,10 @@ pub(super) struct Job {
     segments: Vec<Arc<Segment>>,
     /// Offset behind the last of them.
     end: i64,
+    /// Keys are looked at from here on; what is before has been compacted.
+    from: i64,
+    /// What had been written since the last pass when this one began.
+    dirty_bytes: u64,
     segment_bytes: u32,
     now_ms: i64,
     stop: Arc<AtomicBool>,
@@ -55,8 +59,10 @@ pub(super) struct Cleaned {
     pub(super) partition: Arc<Partition>,
     old: Vec<Arc<Segment>>,
     new: Vec<Arc<Segment>>,
-    /// Everything closed was covered.
-    complete: bool,
+    /// Offset up to which it is compacted.
+    covered: i64,
+    /// What need not be counted as dirty any more.
+    clean_bytes: u64,
 }
 
 /// The latest offset of each key, by a hash of 128 bits that nobody outside can aim at.
@@ -84,13 +90,14 @@ impl Latest {
     }
 }
 
-/// Reads a segment's batches in order.
+/// Reads a segment's batches in order, from the one that holds `from` on.
 fn each_batch(
     files: &OpenFiles,
     segment: &Arc<Segment>,
+    from: i64,
     mut with: impl FnMut(&BatchHeader, &[u8]) -> Result<bool, Error>,
 ) -> Result<bool, Error> {
-    let mut offset = segment.base;
+    let mut offset = from.max(segment.base);
     loop {
         match segment.read(files, offset, READ_BYTES)? {
             Batches::Behind => return Ok(true),
@@ -129,6 +136,8 @@ impl Job {
             partition: Arc::clone(&store.partition),
             segments,
             end: active.base,
+            from: store.compacted,
+            dirty_bytes: store.dirty_bytes,
             segment_bytes: config.segment_bytes,
             now_ms,
             stop: Arc::clone(stop),
@@ -158,7 +167,11 @@ impl Job {
         }
         let new = outputs.done;
         Ok(Cleaned {
-            complete: latest.covered >= self.end,
+            covered: latest.covered,
+            clean_bytes: match latest.covered >= self.end {
+                true => self.dirty_bytes,
+                false => 0,
+            },
             partition: self.partition,
             old: self.segments,
             new,
@@ -177,11 +190,11 @@ impl Job {
         let mut latest = Latest {
             hashers: (RandomState::new(), RandomState::new()),
             offsets: HashMap::new(),
-            covered: self.segments.first().map_or(0, |s| s.base),
+            covered: self.from,
         };
         for segment in &self.segments {
             self.check_stop()?;
-            let more = each_batch(files, segment, |header, batch| {
+            let more = each_batch(files, segment, self.from, |header, batch| {
                 if latest.offsets.len() >= KEYS_MAX {
                     return Ok(false);
                 }
@@ -221,7 +234,7 @@ impl Job {
             self.check_stop()?;
             let max_timestamp = segment.extent().max_timestamp;
             let drops_tombstones = max_timestamp.saturating_add(TOMBSTONES_KEPT_MS) < self.now_ms;
-            each_batch(files, segment, |header, batch| {
+            each_batch(files, segment, 0, |header, batch| {
                 let keep = |record: &Record<'_>| {
                     let is_old_tombstone = drops_tombstones && record.value.is_none();
                     latest.keeps(record) && !(is_old_tombstone && record.offset < latest.covered)
@@ -278,7 +291,7 @@ impl Outputs<'_> {
         }
         if self.open.is_none() {
             let dir = Arc::clone(&self.job.partition.dir);
-            let segment = Segment::temporary(dir, source);
+            let segment = Segment::temporary(dir, source, true);
             self.files.get(&segment, disk::Open::Replace)?;
             segment.close();
             self.open = Some(Output {
@@ -380,10 +393,8 @@ impl Writer {
         }
         view.segments.splice(..count, cleaned.new.iter().cloned());
         drop(view);
-        store.dirty_bytes = match cleaned.complete {
-            true => 0,
-            false => store.dirty_bytes,
-        };
+        store.compacted = cleaned.covered;
+        store.dirty_bytes = store.dirty_bytes.saturating_sub(cleaned.clean_bytes);
         store.partition.count_bytes();
         for old in cleaned.old {
             old.retire();

@@ -290,14 +290,14 @@ impl CrashDisk {
         })))
     }
 
-    /// Changes a byte of a file, live and durable.
-    pub(in crate::log) fn corrupt(&self, path: &Path, at: usize, mask: u8) {
+    /// Changes a file's bytes, live and durable.
+    pub(in crate::log) fn change(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.0.lock();
         let Some(Node::File(inode)) = state.node(path) else {
             panic!("{} is no file", path.display());
         };
         let inode = state.inodes.get_mut(&inode).unwrap();
-        inode.live[at] ^= mask;
+        change(&mut inode.live);
         inode.durable = inode.live.clone();
         inode.unsynced.clear();
     }

@@ -554,6 +554,9 @@ fn try_fault(at: u64, fault: Option<Fault>, short: Option<usize>) -> Result<u64,
             model.check(engine)?;
         }
     }
+    if let (Some(engine), None) = (&engine, fault) {
+        covers_everything(engine);
+    }
     drop(engine);
     let count = disk.count();
     for cut in 0..2 {
@@ -568,6 +571,19 @@ fn try_fault(at: u64, fault: Option<Fault>, short: Option<usize>) -> Result<u64,
         })?;
     }
     Ok(count)
+}
+
+/// Without a fault the scenario rolls, compacts, trims, removes old segments and deletes.
+fn covers_everything(engine: &Engine) {
+    let segments = |name| engine.partition(name, 0).view.lock().segments.clone();
+    assert!(segments("a").len() > 1, "a segment was rolled");
+    assert!(
+        segments(CONNECT_OFFSETS).iter().any(|s| s.has_gaps),
+        "compacted"
+    );
+    assert!(engine.partition("old", 0).start() > Offset(0), "retention");
+    assert_eq!(engine.partition("a", 1).start(), Offset(5), "trimmed");
+    assert!(engine.topic("gone").is_none(), "deleted");
 }
 
 fn check_left(

@@ -98,6 +98,8 @@ pub enum Error {
         partition: PartitionId,
         /// First offset that cannot be served.
         offset: Offset,
+        /// From where on reading can go on, if anything behind it can be read.
+        resume: Option<Offset>,
         /// What was found, and from where reading can go on.
         what: String,
     },

@@ -161,6 +161,7 @@ impl Log {
             return Err(Error::TopicExists(name.clone()));
         }
         self.check_topic(name, partitions, &config)?;
+        self.0.shared.backlog.wait_until_removed(name).await;
         let stored = StoredTopic {
             id: Uuid::new_v4(),
             partitions,
@@ -474,7 +475,7 @@ impl Log {
         if writer.is_none() {
             return Ok(());
         }
-        self.0.shared.backlog.request(Request::Checkpoint(done));
+        self.0.shared.backlog.request(Request::Close(done));
         let outcome = outcome.await.unwrap_or_else(|_| Err(closed()));
         self.0.shared.backlog.stop();
         blocking(move || join(writer)).await;
@@ -566,6 +567,7 @@ fn damaged(partition: &Partition, segment: &Segment, bad: &super::segment::Bad) 
         topic: partition.topic.clone(),
         partition: partition.id,
         offset: Offset(bad.offset),
+        resume: resume.map(Offset),
         what,
     }
 }

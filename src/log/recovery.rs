@@ -345,7 +345,11 @@ fn restore_partition(
     let dir = &partition.dir;
     let mut segments = Vec::new();
     for known in known.iter().flat_map(|known| &known.segments) {
-        let segment = Segment::new(Arc::clone(dir), known.base, known.extent);
+        let make = match known.has_gaps {
+            true => Segment::with_gaps,
+            false => Segment::new,
+        };
+        let segment = make(Arc::clone(dir), known.base, known.extent);
         if known.swap {
             writer::finish_swap(disk, &segment)?;
             restored.dirs.insert(dir.to_path_buf());

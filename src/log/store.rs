@@ -32,6 +32,8 @@ pub(super) struct Store {
     pub(super) start: i64,
     /// Batches to be written; not empty between steps only after a failure.
     pending: VecDeque<Chunk>,
+    /// Offset up to which compaction has come since the start of the process.
+    pub(super) compacted: i64,
     /// Bytes written since the last compaction.
     pub(super) dirty_bytes: u64,
 }
@@ -46,6 +48,7 @@ impl Store {
             start: 0,
             pending: VecDeque::new(),
             dirty_bytes: 0,
+            compacted: 0,
         }
     }
 
@@ -251,7 +254,7 @@ impl Store {
         let Some(old) = self.partition.view.lock().segments.last().cloned() else {
             return Ok(None);
         };
-        let segment = Segment::temporary(Arc::clone(&old.dir), old.base);
+        let segment = Segment::temporary(Arc::clone(&old.dir), old.base, old.has_gaps);
         // A file of an earlier try may have failed to sync too.
         for kind in Kind::ALL {
             let path = segment.path(kind);

@@ -132,6 +132,7 @@ impl Writer {
                     let outcome = self.write();
                     self.note(outcome);
                     self.remove(&topic);
+                    self.shared.backlog.removed(&topic.name);
                 }
             }
         }
@@ -310,6 +311,7 @@ impl Writer {
                     base: segment.base,
                     extent: segment.extent(),
                     swap: self.swaps.iter().any(|s| Arc::ptr_eq(s, segment)),
+                    has_gaps: segment.has_gaps,
                 })
                 .collect(),
             since_index: resume.since_index,
@@ -376,8 +378,8 @@ impl Writer {
 
     fn answer(&mut self, request: Request) {
         match request {
-            Request::Checkpoint(done) => {
-                let outcome = self.checkpoint();
+            Request::Close(done) => {
+                let outcome = self.checkpoint().and_then(|()| self.freeing.remove_free());
                 drop(done.send(outcome));
             }
             Request::Trim {

@@ -14,6 +14,8 @@ fn small(dir: &std::path::Path) -> Config {
     let mut config = Config::at(dir);
     config.journal_file_bytes = 64 << 10;
     config.topic_defaults.segment_bytes = 8 << 10;
+    // The records of tests are of 1970.
+    config.topic_defaults.retention_ms = None;
     config.floors = DiskFloors {
         outside: Some(0),
         inside: 0,
@@ -160,7 +162,7 @@ async fn topics_collide_by_metric_name_and_survive_deletion_of_others() {
         .await
         .unwrap();
     let mut changed = config;
-    changed.retention_ms = None;
+    changed.retention_ms = Some(1_000_000_000_000_000);
     log.alter_topic(&second.name, changed.clone())
         .await
         .unwrap();
@@ -346,4 +348,249 @@ async fn an_append_larger_than_a_journal_file_is_stored() {
     let log = open(dir.path());
     let topic = log.topic("t").unwrap();
     assert_eq!(offsets(&log, &topic.partitions()[0], 0, 1).await.len(), 6);
+}
+
+/// All batches by base offset, passing over what is damaged.
+async fn readable(
+    log: &Log,
+    partition: &Arc<Partition>,
+) -> std::collections::BTreeMap<i64, Vec<u8>> {
+    let mut found = std::collections::BTreeMap::new();
+    let mut offset = partition.start();
+    while offset < partition.end() {
+        match log.read(partition, offset, 3000).await {
+            Ok(read) if read.chunks.is_empty() => break,
+            Ok(read) => {
+                for (header, bytes) in read.chunks.iter().flat_map(|c| batch::whole(c)) {
+                    found.insert(header.base_offset, bytes.to_vec());
+                    offset = offset.max(Offset(header.next_offset()));
+                }
+            }
+            Err(Error::Damaged { resume, .. }) => match resume {
+                Some(resume) => {
+                    assert!(resume > offset, "{resume} is no way on from {offset}");
+                    offset = resume;
+                }
+                None => break,
+            },
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn damage_anywhere_in_a_segment_is_refused_and_the_rest_stays_readable() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = small(dir.path());
+    config.topic_defaults.segment_bytes = 64 << 10;
+    let open = || Log::open(config.clone(), Arc::new(RealDisk), Arc::new(SystemClock)).unwrap();
+    let log = open();
+    let made = topic(&log, "t", 1).await;
+    for i in 0..200_i64 {
+        let one = sample::batch(3, &[u8::try_from(i).unwrap(); 300], i);
+        log.append(append(&[(&made.partitions()[0], one)]))
+            .await
+            .unwrap();
+    }
+    log.close().await.unwrap();
+    drop(log);
+    let log = open();
+    let partition = Arc::clone(&log.topic("t").unwrap().partitions()[0]);
+    let whole = readable(&log, &partition).await;
+    assert_eq!(whole.len(), 200);
+    log.close().await.unwrap();
+    drop((log, partition));
+    let path = dir.path().join("topics/t-0/00000000000000000000.log");
+    let good = std::fs::read(&path).unwrap();
+    // Every byte of some headers, and bytes all over the file.
+    let places = (0..130).chain((130..good.len()).step_by(997));
+    for at in places {
+        let mut bad = good.clone();
+        bad[at] ^= 0x08;
+        std::fs::write(&path, &bad).unwrap();
+        let log = open();
+        let partition = Arc::clone(&log.topic("t").unwrap().partitions()[0]);
+        let found = readable(&log, &partition).await;
+        for (offset, bytes) in found.range(..600) {
+            // The leader epoch stands before the checksum and means nothing here.
+            let same = whole.get(offset).is_some_and(|w| w[16..] == bytes[16..]);
+            assert!(same, "byte {at}: offset {offset} is not what was written");
+        }
+        // At most what lies between two index entries is lost.
+        assert!(
+            found.len() > 185,
+            "byte {at}: only {} batches are left",
+            found.len()
+        );
+        let one = append(&[(&partition, sample::batch(1, b"x", 1))]);
+        log.append(one).await.unwrap();
+        drop((log, partition));
+    }
+    std::fs::write(&path, &good[..good.len() / 2]).unwrap();
+    let log = open();
+    let partition = Arc::clone(&log.topic("t").unwrap().partitions()[0]);
+    assert!(!partition.damage().is_empty());
+    let found = readable(&log, &partition).await;
+    assert!(found.len() > 150, "{} batches are left", found.len());
+    log.close().await.unwrap();
+    drop((log, partition));
+    let report = crate::log::verify(dir.path(), &mut |_, _| {}).unwrap();
+    assert!(!report.problems.is_empty());
+}
+
+#[tokio::test]
+async fn old_segments_go_by_time_and_size_and_the_start_moves_with_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at_ms(1000));
+    let open = || {
+        let clock = Arc::clone(&clock) as Arc<dyn Clock>;
+        Log::open(small(dir.path()), Arc::new(RealDisk), clock).unwrap()
+    };
+    let log = open();
+    let mut config = log.default_topic_config(&name("x"));
+    config.retention_ms = Some(5000);
+    let by_time = log
+        .create_topic(&name("by_time"), 1, config.clone())
+        .await
+        .unwrap();
+    config.retention_ms = None;
+    config.retention_bytes = Some(20_000);
+    let by_size = log.create_topic(&name("by_size"), 1, config).await.unwrap();
+    let (old, large) = (&by_time.partitions()[0], &by_size.partitions()[0]);
+    for _ in 0..60 {
+        let both = [old, large].map(|p| (p, sample::batch(1, &[1; 1000], 1000)));
+        log.append(append(&both)).await.unwrap();
+    }
+    clock.advance_ms(6000);
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while old.start() < Offset(60) || large.start() == Offset(0) {
+        assert!(std::time::Instant::now() < deadline, "{old:?} {large:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(by_time.bytes(), 0);
+    assert!(
+        (20_000..32_000).contains(&by_size.bytes()),
+        "{}",
+        by_size.bytes()
+    );
+    let start = large.start();
+    assert_eq!(
+        offsets(&log, large, start.0, 1).await.len(),
+        60 - usize::try_from(start.0).unwrap()
+    );
+    drop(log);
+    let log = open();
+    let by_time = log.topic("by_time").unwrap();
+    assert_eq!(by_time.partitions()[0].start(), Offset(60));
+    assert_eq!(log.topic("by_size").unwrap().partitions()[0].start(), start);
+}
+
+#[tokio::test]
+async fn a_compacted_topic_keeps_the_last_value_of_every_key_and_stays_small() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let topic = topic(&log, "__connect_offsets", 1).await;
+    let partition = Arc::clone(&topic.partitions()[0]);
+    let value = |i: u32| format!("{i:>200}").into_bytes();
+    for i in 0..2000_u32 {
+        let key = (i % 7).to_string();
+        let one = sample::keyed(key.as_bytes(), Some(&value(i)), i64::from(i));
+        log.append(append(&[(&partition, one)])).await.unwrap();
+    }
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while topic.bytes() > 40_000 {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "{} bytes",
+            topic.bytes()
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let check = async |log: &Log| {
+        let partition = Arc::clone(&log.topic("__connect_offsets").unwrap().partitions()[0]);
+        assert_eq!(
+            (partition.start(), partition.end()),
+            (Offset(0), Offset(2000))
+        );
+        let mut latest = std::collections::BTreeMap::new();
+        for batch in readable(log, &partition).await.into_values() {
+            let records = crate::record::Records::decode(&batch, 1 << 20).unwrap();
+            for record in records.iter().map(Result::unwrap) {
+                let key = String::from_utf8(record.key.unwrap().to_vec()).unwrap();
+                latest.insert(key, record.value.unwrap().to_vec());
+            }
+        }
+        for key in 0..7_u32 {
+            let last = (0..2000).rev().find(|i| i % 7 == key).unwrap();
+            assert_eq!(latest[&key.to_string()], value(last));
+        }
+    };
+    check(&log).await;
+    drop((log, partition, topic));
+    let log = open(dir.path());
+    check(&log).await;
+    log.close().await.unwrap();
+    drop(log);
+    let report = crate::log::verify(dir.path(), &mut |_, _| {}).unwrap();
+    assert_eq!(report.problems, []);
+}
+
+/// Not a check: prints how many records of 100 bytes a second are made durable.
+/// `cargo test --release --lib -- --ignored --nocapture log::handle::tests::rate`
+#[tokio::test]
+#[ignore = "measures"]
+async fn rate_of_durable_records() {
+    let dir =
+        tempfile::tempdir_in(std::env::var("PENSTOCK_TEST_DIR").unwrap_or(".".into())).unwrap();
+    let config = Config::at(dir.path());
+    let log = Log::open(config, Arc::new(RealDisk), Arc::new(SystemClock)).unwrap();
+    let topic = topic(&log, "t", 4).await;
+    let batch = sample::batch(10_000, &[7; 100], 1);
+    let started = std::time::Instant::now();
+    let mut tickets = std::collections::VecDeque::new();
+    let mut waits = Vec::new();
+    for i in 0..2000_usize {
+        let one = append(&[(&topic.partitions()[i % 4], batch.clone())]);
+        tickets.push_back((std::time::Instant::now(), log.submit(one)));
+        if tickets.len() >= 8 {
+            let (since, ticket) = tickets.pop_front().unwrap();
+            ticket.await.unwrap();
+            waits.push(since.elapsed());
+        }
+    }
+    for (_, ticket) in tickets {
+        ticket.await.unwrap();
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    waits.sort();
+    println!(
+        "{:.0} records/s, {:.0} MB/s, p50 {:?}, p99 {:?}",
+        20_000_000.0 / seconds,
+        2000.0 * batch.len() as f64 / seconds / 1e6,
+        waits[waits.len() / 2],
+        waits[waits.len() * 99 / 100],
+    );
+    let mut alone = Vec::new();
+    for _ in 0..2000 {
+        let one = append(&[(&topic.partitions()[0], sample::batch(1, &[7; 100], 1))]);
+        let since = std::time::Instant::now();
+        log.append(one).await.unwrap();
+        alone.push(since.elapsed());
+    }
+    alone.sort();
+    println!("one record: p50 {:?}, p99 {:?}", alone[1000], alone[1980]);
+    let since = std::time::Instant::now();
+    log.close().await.unwrap();
+    println!("close {:?}", since.elapsed());
+    drop(log);
+    let since = std::time::Instant::now();
+    let log = Log::open(
+        Config::at(dir.path()),
+        Arc::new(RealDisk),
+        Arc::new(SystemClock),
+    )
+    .unwrap();
+    println!("open {:?}", since.elapsed());
+    drop(log);
 }

@@ -157,6 +157,18 @@ impl Freeing {
         Ok(())
     }
 
+    /// Removes the files that could be used again, as nothing more will be written: the next start
+    /// has nothing to read then.
+    pub(in crate::log) fn remove_free(&self) -> Result<(), Error> {
+        let free = std::mem::take(&mut self.shelf.lock().free);
+        for slot in free {
+            let path = slot_path(&self.dir, slot);
+            disk::remove_if_there(&*self.disk, &path)
+                .map_err(Error::io("remove the journal file", &path))?;
+        }
+        Ok(())
+    }
+
     /// Whether files wait for a checkpoint.
     pub(in crate::log) fn wants_checkpoint(&self) -> bool {
         !self.shelf.lock().sealed.is_empty()
@@ -409,6 +421,13 @@ impl Journal {
     /// file's header is durable.
     pub(in crate::log) fn give_up(&mut self) {
         self.next_sequence = self.synced + 1;
+        if let Some(active) = self.active.take() {
+            self.seal(&active, false);
+        }
+    }
+
+    /// Takes the file in use out of use, as nothing more will be written.
+    pub(in crate::log) fn retire(&mut self) {
         if let Some(active) = self.active.take() {
             self.seal(&active, false);
         }

@@ -17,6 +17,9 @@ use crate::log::error::Error;
 /// Bytes read at once; larger entries are read whole.
 const WINDOW_BYTES: usize = 1 << 20;
 
+/// Entries begin at multiples of this.
+const STEP: u64 = 8;
+
 /// A file and which of its entries count.
 #[derive(Debug)]
 struct Plan {
@@ -83,6 +86,14 @@ impl Window {
         Ok(self.buf.get(start..).and_then(|rest| rest.get(..len)))
     }
 
+    /// Bytes from `at` on that need not be read.
+    fn held_from(&self, at: u64) -> usize {
+        let skipped = at
+            .checked_sub(self.from)
+            .and_then(|s| usize::try_from(s).ok());
+        skipped.map_or(0, |skipped| self.buf.len().saturating_sub(skipped))
+    }
+
     /// The entry at `at` of this generation, if it is whole and its CRC holds.
     fn entry(&mut self, at: u64, generation: Option<u64>) -> std::io::Result<Option<Found>> {
         let Some(bytes) = self.get(at, HEADER_BYTES)? else {
@@ -119,19 +130,31 @@ impl Window {
         wanted: impl Fn(&Header) -> bool,
     ) -> std::io::Result<Option<Found>> {
         let magic = entry::MAGIC.to_be_bytes();
-        let step = u64::try_from(ALIGN).unwrap_or(8);
-        let mut at = at.next_multiple_of(step);
+        let mut at = at;
         loop {
-            let Some(bytes) = self.get(at, HEADER_BYTES)? else {
-                return Ok(None);
+            let left = usize::try_from(self.bytes.saturating_sub(at)).unwrap_or(usize::MAX);
+            let held = self.held_from(at);
+            let len = match held >= HEADER_BYTES {
+                true => held,
+                false => left.min(WINDOW_BYTES),
             };
-            if bytes.starts_with(&magic)
+            let window = self.get(at, len)?.unwrap_or_default();
+            if window.len() < HEADER_BYTES {
+                return Ok(None);
+            }
+            let Some(hit) = memchr::memmem::find(window, &magic) else {
+                // The magic may lie across the window's end.
+                at += u64::try_from(len - (magic.len() - 1)).unwrap_or(u64::MAX);
+                continue;
+            };
+            at += u64::try_from(hit).unwrap_or(u64::MAX);
+            if at.is_multiple_of(STEP)
                 && let Some(found) = self.entry(at, generation)?
                 && wanted(&found.header)
             {
                 return Ok(Some(found));
             }
-            at += step;
+            at += 1;
         }
     }
 }
@@ -350,3 +373,6 @@ impl<'a> Entries<'a> {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests;

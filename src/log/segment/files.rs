@@ -85,6 +85,10 @@ pub(in crate::log) struct Segment {
     time_entries: AtomicU64,
     /// Highest timestamp; `i64::MIN` while empty.
     max_timestamp: AtomicI64,
+    /// Offset behind its last batch.
+    end: AtomicI64,
+    /// Compaction made it, so its offsets may have gaps.
+    pub(in crate::log) has_gaps: bool,
     /// Its files have the names compaction gave them.
     is_temporary: AtomicBool,
     /// It is not in the view any more, and its names may stand for other files.
@@ -101,6 +105,8 @@ pub(in crate::log) struct Extent {
     pub(in crate::log) index_entries: u64,
     pub(in crate::log) time_entries: u64,
     pub(in crate::log) max_timestamp: i64,
+    /// Offset behind the last batch.
+    pub(in crate::log) end: i64,
 }
 
 impl Extent {
@@ -110,6 +116,7 @@ impl Extent {
         index_entries: 0,
         time_entries: 0,
         max_timestamp: i64::MIN,
+        end: 0,
     };
 }
 
@@ -123,7 +130,11 @@ pub(in crate::log) struct Handles {
 
 impl Segment {
     pub(in crate::log) fn new(dir: Arc<Path>, base: i64, extent: Extent) -> Arc<Segment> {
-        Arc::new(Segment {
+        Arc::new(Segment::build(dir, base, extent))
+    }
+
+    fn build(dir: Arc<Path>, base: i64, extent: Extent) -> Segment {
+        Segment {
             dir,
             base,
             bytes: AtomicU64::new(extent.bytes),
@@ -133,15 +144,27 @@ impl Segment {
             is_temporary: AtomicBool::new(false),
             is_retired: AtomicBool::new(false),
             reserved: AtomicU64::new(extent.bytes),
+            end: AtomicI64::new(extent.end),
+            has_gaps: false,
             handles: Mutex::new(None),
+        }
+    }
+
+    /// A segment that compaction made earlier.
+    pub(in crate::log) fn with_gaps(dir: Arc<Path>, base: i64, extent: Extent) -> Arc<Segment> {
+        Arc::new(Segment {
+            has_gaps: true,
+            ..Segment::build(dir, base, extent)
         })
     }
 
     /// A segment whose files have temporary names until [`Segment::set_final`].
-    pub(in crate::log) fn temporary(dir: Arc<Path>, base: i64) -> Arc<Segment> {
-        let segment = Segment::new(dir, base, Extent::EMPTY);
-        segment.is_temporary.store(true, Ordering::Release);
-        segment
+    pub(in crate::log) fn temporary(dir: Arc<Path>, base: i64, has_gaps: bool) -> Arc<Segment> {
+        Arc::new(Segment {
+            is_temporary: AtomicBool::new(true),
+            has_gaps,
+            ..Segment::build(dir, base, Extent::EMPTY)
+        })
     }
 
     /// Its files have been renamed.
@@ -169,6 +192,7 @@ impl Segment {
             index_entries: self.index_entries.load(Ordering::Acquire),
             time_entries: self.time_entries.load(Ordering::Acquire),
             max_timestamp: self.max_timestamp.load(Ordering::Acquire),
+            end: self.end.load(Ordering::Acquire),
         }
     }
 
@@ -180,6 +204,7 @@ impl Segment {
             .store(extent.time_entries, Ordering::Release);
         self.max_timestamp
             .store(extent.max_timestamp, Ordering::Release);
+        self.end.store(extent.end, Ordering::Release);
         self.bytes.store(extent.bytes, Ordering::Release);
     }
 

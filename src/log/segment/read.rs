@@ -52,7 +52,7 @@ impl Segment {
         max_bytes: usize,
     ) -> Result<Batches, Error> {
         let extent = self.extent();
-        if extent.bytes == 0 {
+        if extent.bytes == 0 || offset >= extent.end {
             return Ok(Batches::Behind);
         }
         let view = View {
@@ -90,8 +90,7 @@ impl Segment {
 
 impl View<'_> {
     fn read(&self, offset: i64, max_bytes: usize) -> std::io::Result<Batches> {
-        let mut at = self.start_for(offset)?;
-        let mut due = None;
+        let (mut at, mut due) = self.start_for(offset)?;
         let (position, first) = loop {
             if at >= self.extent.bytes {
                 return Ok(Batches::Behind);
@@ -102,7 +101,7 @@ impl View<'_> {
                         break (at, header);
                     }
                     at += u64::try_from(header.total_bytes()).unwrap_or(u64::MAX);
-                    due = Some(header.next_offset());
+                    due = header.next_offset();
                     continue;
                 }
                 Ok(_) => "a batch's offsets are out of order",
@@ -111,11 +110,11 @@ impl View<'_> {
             match self.next_good(at)? {
                 Some((position, header)) if header.base_offset <= offset => {
                     at = position;
-                    due = None;
+                    due = header.base_offset;
                 }
                 next => {
                     return Ok(Batches::Damaged(Bad {
-                        offset: due.unwrap_or(self.segment.base).max(self.segment.base),
+                        offset: due,
                         position: at,
                         what: bad,
                         resume: next.map(|(_, header)| header.base_offset),
@@ -139,13 +138,13 @@ impl View<'_> {
         let read = disk::read_full(&*self.handles.log, &mut buf, position)?;
         buf.truncate(read);
         let mut good = 0;
-        let mut due = None;
+        let mut due = first.base_offset;
         for (header, batch) in batch::whole(&buf) {
             if !self.is_due(&header, due) || !batch::crc_holds(&header, batch) {
                 break;
             }
             good += header.total_bytes();
-            due = Some(header.next_offset());
+            due = header.next_offset();
         }
         if good == 0 {
             let next = self.next_good(position)?;
@@ -160,20 +159,22 @@ impl View<'_> {
         Ok(Batches::Found(buf.into()))
     }
 
-    /// A position at or before the batch that holds `offset`.
-    fn start_for(&self, offset: i64) -> std::io::Result<u64> {
+    /// A position at or before the batch that holds `offset`, and the offset due there.
+    fn start_for(&self, offset: i64) -> std::io::Result<(u64, i64)> {
         let after = index::first_after(
             self.extent.index_entries,
             |at| self.index_entry(at),
             |e| e.offset > offset,
         )?;
         let Some(before) = after.checked_sub(1) else {
-            return Ok(0);
+            return Ok((0, self.segment.base));
         };
-        match self.index_entry(before)? {
-            Some(entry) if self.holds(entry)?.is_some() => Ok(entry.position),
-            _ => Ok(0),
+        if let Some(entry) = self.index_entry(before)?
+            && let Some(header) = self.holds(entry)?
+        {
+            return Ok((entry.position, header.base_offset));
         }
+        Ok((0, self.segment.base))
     }
 
     fn index_entry(&self, at: u64) -> std::io::Result<Option<OffsetEntry>> {
@@ -226,9 +227,12 @@ impl View<'_> {
         }))
     }
 
-    /// Whether a batch may follow one that ended at `due`. Compaction leaves gaps, so only going
-    /// back is wrong here; `verify` looks closer.
-    fn is_due(&self, header: &BatchHeader, due: Option<i64>) -> bool {
-        header.base_offset >= due.unwrap_or(self.segment.base)
+    /// Whether a batch may stand where the offset `due` is due.
+    fn is_due(&self, header: &BatchHeader, due: i64) -> bool {
+        let follows = match self.segment.has_gaps {
+            true => header.base_offset >= due,
+            false => header.base_offset == due,
+        };
+        follows && header.next_offset() <= self.extent.end
     }
 }

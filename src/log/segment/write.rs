@@ -54,6 +54,7 @@ impl Resume {
         let bytes = u64::try_from(header.total_bytes()).unwrap_or(u64::MAX);
         self.since_index += bytes;
         self.extent.bytes += bytes;
+        self.extent.end = header.next_offset();
     }
 
     fn add_time_entry(&mut self, base: i64, time: &mut Vec<u8>) {
