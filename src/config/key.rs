@@ -91,6 +91,10 @@ pub const OTHER_VARIABLES: &[(&str, &str)] = &[
         "the commit that a build is of; read while building",
     ),
     (
+        "PENSTOCK_TEST_CRASH_STEP",
+        "the crash tests of the log try only every so many I/Os",
+    ),
+    (
         "PENSTOCK_PROVE",
         "1 makes the test suite run the long checks",
     ),

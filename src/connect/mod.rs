@@ -19,12 +19,14 @@
 //! Holding a transaction back until its commit would need memory or a spool of its size. Its
 //! first changes are durable and visible early instead, and the position says how many there are.
 
+mod changes;
 mod connectors;
 mod context;
 mod emit;
 mod error;
 mod feedback;
 mod gauges;
+mod in_flight;
 mod message;
 mod outgoing;
 mod position;

@@ -46,9 +46,6 @@ pub(super) struct Position {
         deserialize_with = "read_optional_lsn"
     )]
     pub(super) last_commit: Option<Lsn>,
-    /// `Some` while transactions may still arrive that the snapshot already contained.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) contained: Option<Contained>,
 }
 
 /// A transaction of which the first changes are in the log.
@@ -61,36 +58,6 @@ pub(super) struct Open {
     pub(super) xid: u32,
     /// Rows, truncates and transactional messages taken so far, counted before any filter.
     pub(super) changes: u64,
-}
-
-/// The snapshot `S` that was read beside an existing slot: transactions that `S` saw are in the
-/// snapshot's rows and must not be taken again from the stream.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Contained {
-    /// `pg_snapshot_xmax`: transactions from here on were not seen.
-    pub(super) xmax: u64,
-    /// `pg_snapshot_xip`: transactions below `xmax` that were still running.
-    pub(super) running: Vec<u64>,
-    /// Write position after `S` was taken: whatever commits behind it was not seen.
-    #[serde(serialize_with = "write_lsn", deserialize_with = "read_lsn")]
-    pub(super) until: Lsn,
-}
-
-impl Contained {
-    /// Whether the snapshot saw the transaction of a Begin with this id and final position.
-    pub(super) fn saw(&self, xid: u32, commit_lsn: Lsn) -> bool {
-        if commit_lsn >= self.until {
-            return false;
-        }
-        // Begin carries 32 bits of the 64-bit id. The transaction was running within the last two
-        // thousand million ids of the snapshot (older ones are frozen), so the distance decides.
-        let distance = xid.wrapping_sub(low_half(self.xmax)).cast_signed();
-        distance < 0 && !self.running.iter().any(|id| low_half(*id) == xid)
-    }
-}
-
-fn low_half(id: u64) -> u32 {
-    u32::try_from(id & 0xFFFF_FFFF).unwrap_or_default()
 }
 
 fn write_lsn<S: Serializer>(lsn: &Lsn, serializer: S) -> Result<S::Ok, S::Error> {
@@ -185,7 +152,6 @@ mod tests {
             }),
             message_lsn: Lsn(0),
             last_commit: None,
-            contained: None,
         }
     }
 
@@ -202,22 +168,5 @@ mod tests {
     #[test]
     fn key_is_that_of_kafka_connect() {
         assert_eq!(key("golden", "pg"), br#"["golden",{"server":"pg"}]"#);
-    }
-
-    #[test]
-    fn snapshot_saw_what_was_neither_running_nor_later() {
-        let contained = Contained {
-            xmax: (1 << 32) + 5,
-            running: vec![(1 << 32) + 2],
-            until: Lsn(100),
-        };
-        assert!(contained.saw(1, Lsn(10)));
-        assert!(
-            contained.saw(u32::MAX, Lsn(10)),
-            "an id of the epoch before"
-        );
-        assert!(!contained.saw(2, Lsn(10)), "was running");
-        assert!(!contained.saw(5, Lsn(10)), "began later");
-        assert!(!contained.saw(1, Lsn(100)), "committed later");
     }
 }

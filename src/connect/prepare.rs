@@ -13,7 +13,9 @@
 //! | yes             | none    | any           | FAILED, or all over where a re-snapshot is set   |
 //!
 //! An interrupted snapshot has stored no position, so it is the third row: the snapshot is taken
-//! again and repeats rows.
+//! again and repeats rows. All changes since the slot was made follow it, also those that its rows
+//! already show: a row of the first attempt that was deleted before the second is gone from the
+//! topic only by that delete. So the topic, folded by key, ends as the table.
 //!
 //! Invariant: the publication is made before the slot, because a slot that is older than its
 //! publication cannot be decoded.
@@ -32,12 +34,10 @@ use crate::postgres::{connect_sql, preflight};
 use super::context::Context;
 use super::error::Error;
 use super::feedback;
-use super::position::{self, Contained, Position};
+use super::position::{self, Position};
 
-/// Asks for the snapshot's horizon and the write position after it was taken.
-const HORIZON: &str = "SELECT pg_snapshot_xmax(s)::text, \
-     array_to_string(ARRAY(SELECT pg_snapshot_xip(s)::text), ','), \
-     pg_current_wal_insert_lsn()::text FROM pg_current_snapshot() s";
+/// Asks for the transaction id that the rows of a snapshot carry.
+const NEXT_TRANSACTION: &str = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text";
 
 /// A run that is ready to begin.
 pub(super) struct Prepared {
@@ -66,8 +66,11 @@ impl SnapshotPlan {
         tables: Vec<CatalogTable>,
         lsn: Lsn,
     ) -> Result<SnapshotPlan, Error> {
-        let xmax = horizon(&mut reader).await?.xmax;
-        let transaction = i64::try_from(xmax & 0xFFFF_FFFF).ok();
+        let rows = reader.query(NEXT_TRANSACTION).await?;
+        let next = rows.first().and_then(|row| row.first()).cloned().flatten();
+        // Begin carries the lower half of the id, so this does too.
+        let next = next.and_then(|text| text.parse::<i64>().ok());
+        let transaction = next.map(|id| id & 0xFFFF_FFFF);
         Ok(SnapshotPlan {
             reader,
             tables,
@@ -251,7 +254,7 @@ async fn fresh(
     slot: Option<&SlotState>,
     initial: bool,
 ) -> Result<Begin, Error> {
-    let position = |end_lsn: Lsn, contained: Option<Contained>| Position {
+    let position = |end_lsn: Lsn| Position {
         system_id: identity.system_id.clone(),
         timeline: identity.timeline,
         slot: context.config.slot_name.clone(),
@@ -259,7 +262,6 @@ async fn fresh(
         open: None,
         message_lsn: Lsn::INVALID,
         last_commit: None,
-        contained,
     };
     let connection = context.connection();
     let Some(slot) = usable(context, replication, slot).await? else {
@@ -271,21 +273,20 @@ async fn fresh(
             false => None,
         };
         return Ok(Begin {
-            position: position(made.consistent_point, None),
+            position: position(made.consistent_point),
             reader,
         });
     };
     let confirmed = slot.confirmed_flush.unwrap_or_default();
     if !initial {
         return Ok(Begin {
-            position: position(confirmed, None),
+            position: position(confirmed),
             reader: None,
         });
     }
-    let mut reader = SnapshotReader::begin(&connection, None).await?;
-    let contained = horizon(&mut reader).await?;
+    let reader = SnapshotReader::begin(&connection, None).await?;
     Ok(Begin {
-        position: position(confirmed, Some(contained)),
+        position: position(confirmed),
         reader: Some(reader),
     })
 }
@@ -310,28 +311,4 @@ async fn usable<'s>(
     }
     replication.drop_slot(&slot.name).await?;
     Ok(None)
-}
-
-/// Which transactions the reader's snapshot saw.
-async fn horizon(reader: &mut SnapshotReader) -> Result<Contained, Error> {
-    let rows = reader.query(HORIZON).await?;
-    let unreadable = || Error::Protocol {
-        lsn: Lsn::INVALID,
-        what: "pg_current_snapshot() answered something that is not a snapshot".to_owned(),
-    };
-    let [xmax, running, until] = rows.first().map(Vec::as_slice).unwrap_or_default() else {
-        return Err(unreadable());
-    };
-    let number = |text: &str| text.parse::<u64>().map_err(|_| unreadable());
-    let listed = running.as_deref().unwrap_or_default();
-    let running = listed.split(',').filter(|id| !id.is_empty()).map(number);
-    Ok(Contained {
-        xmax: number(xmax.as_deref().unwrap_or_default())?,
-        running: running.collect::<Result<_, _>>()?,
-        until: until
-            .as_deref()
-            .unwrap_or_default()
-            .parse()
-            .map_err(|_| unreadable())?,
-    })
 }

@@ -12,27 +12,28 @@
 //! - While the log takes nothing, nothing is read, and after [`STALL_MAX`] the connection is given
 //!   up: a walsender held unread keeps PostgreSQL from shutting down.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use crate::event::{Op, SnapshotMarker};
-use crate::log::{Appended, Origin, PartitionBatch, Ticket};
+use crate::log::{Origin, PartitionBatch};
 use crate::lsn::Lsn;
 use crate::postgres::pgoutput::{self, LogicalMessage, Message};
 use crate::postgres::{Frame, ReplicationReader, StatusWriter};
 use crate::tasks;
 
+use super::changes::Changes;
 use super::context::Context;
 use super::emit::{Emitter, Point};
 use super::error::Error;
 use super::feedback::{self, Progress};
 use super::gauges;
+use super::in_flight::{InFlight, Reached};
 use super::message::{MessagePoint, Messages};
 use super::outgoing::{CHUNK_BYTES, Outgoing};
-use super::position::{Contained, Open, Position};
+use super::position::{Open, Position};
 use super::tables::Tables;
 
 /// Bytes of records handed to the log and not yet durable; several appends are on their way so
@@ -77,19 +78,7 @@ struct Transaction {
     changes: u64,
     /// So many of them are in the log already.
     skip: u64,
-    /// The snapshot contained all of it.
-    contained: bool,
     origin: Option<(String, Lsn)>,
-}
-
-/// An append on its way.
-struct InFlight {
-    ticket: Ticket,
-    bytes: usize,
-    end_lsn: Lsn,
-    /// Commit time of the last change in it.
-    commit_time_us: Option<i64>,
-    submitted: Instant,
 }
 
 /// The state of a stream.
@@ -106,8 +95,7 @@ pub(super) struct Stream<'c> {
     transaction: Option<Transaction>,
     /// The open transaction of the stored position, until its Begin was met.
     resume: Option<Open>,
-    in_flight: VecDeque<InFlight>,
-    in_flight_bytes: usize,
+    in_flight: InFlight,
     progress: watch::Sender<Progress>,
     /// The server waits for the present position to be confirmed.
     urgent: bool,
@@ -179,8 +167,7 @@ impl<'c> Stream<'c> {
             transaction: None,
             resume: position.open,
             position,
-            in_flight: VecDeque::new(),
-            in_flight_bytes: 0,
+            in_flight: InFlight::default(),
             progress,
             urgent: false,
             heard: now,
@@ -212,7 +199,7 @@ impl<'c> Stream<'c> {
             tokio::select! {
                 biased;
                 () = self.context.shutdown.cancelled() => return Ok(()),
-                done = oldest(&mut self.in_flight), if !self.in_flight.is_empty() => {
+                done = self.in_flight.next(), if !self.in_flight.is_empty() => {
                     self.on_durable(done?);
                 }
                 // Before the frames, which may always be ready.
@@ -289,17 +276,13 @@ impl<'c> Stream<'c> {
         }
         if self
             .in_flight
-            .front()
-            .is_some_and(|append| append.submitted.elapsed() > STALL_MAX)
+            .oldest_age()
+            .is_some_and(|age| age > STALL_MAX)
         {
             return Err(Error::Stalled(STALL_MAX.as_secs()));
         }
         self.tell();
-        let lag = match self
-            .in_flight
-            .front()
-            .and_then(|append| append.commit_time_us)
-        {
+        let lag = match self.in_flight.oldest_commit_us() {
             Some(commit) => seconds_since(commit, self.context.clock.now_ns()),
             None => 0.0,
         };
@@ -375,31 +358,15 @@ impl<'c> Stream<'c> {
                 });
             }
         };
-        let contained = self.contained(begin);
         self.transaction = Some(Transaction {
             xid: begin.xid,
             final_lsn: begin.final_lsn,
             commit_time_us: begin.commit_time_us,
             changes: 0,
             skip,
-            contained,
             origin: None,
         });
         Ok(())
-    }
-
-    fn contained(&mut self, begin: &pgoutput::Begin) -> bool {
-        let saw = |contained: &Contained| contained.saw(begin.xid, begin.final_lsn);
-        let contained = self.position.contained.as_ref().is_some_and(saw);
-        if self
-            .position
-            .contained
-            .as_ref()
-            .is_some_and(|c| begin.final_lsn >= c.until)
-        {
-            self.position.contained = None;
-        }
-        contained
     }
 
     fn on_commit(&mut self, lsn: Lsn, commit: &pgoutput::Commit) -> Result<(), Error> {
@@ -469,9 +436,6 @@ impl<'c> Stream<'c> {
             xid: transaction.xid,
             changes: transaction.changes,
         });
-        if transaction.contained {
-            return Ok(());
-        }
         if let Message::LogicalMessage(message) = change {
             let point = MessagePoint {
                 ts_us: transaction.commit_time_us,
@@ -493,19 +457,19 @@ impl<'c> Stream<'c> {
         };
         self.last_change_us = Some(transaction.commit_time_us);
         let now_ns = self.context.clock.now_ns();
-        let writer = Writer {
+        let changes = Changes {
             context: self.context,
             tables: &self.tables,
             emitter: &mut self.emitter,
             out: &mut self.out,
         };
-        writer.write(&point, change, now_ns)
+        changes.write(&point, change, now_ns)
     }
 
     /// Hands over what is due: records when the log is free or a chunk is full, a position alone
     /// when it moved far, is old, or is waited for.
     fn submit_if_due(&mut self) -> Result<(), Error> {
-        let room = self.in_flight_bytes < IN_FLIGHT_BYTES_MAX;
+        let room = self.in_flight.bytes() < IN_FLIGHT_BYTES_MAX;
         let free = self.in_flight.is_empty();
         let records = self.out.records() > 0;
         let full = self.out.bytes() >= CHUNK_BYTES;
@@ -533,14 +497,11 @@ impl<'c> Stream<'c> {
         let mut append = self.out.take(origin)?;
         append.batches.push(self.position_batch()?);
         let ticket = self.context.log.submit_in(&self.context.chain, append);
-        self.in_flight.push_back(InFlight {
-            ticket,
-            bytes,
+        let reached = Reached {
             end_lsn: self.position.end_lsn,
             commit_time_us: self.last_change_us.take(),
-            submitted: Instant::now(),
-        });
-        self.in_flight_bytes += bytes;
+        };
+        self.in_flight.push(ticket, bytes, reached);
         self.submitted_lsn = self.position.end_lsn;
         self.submitted_at = Instant::now();
         self.urgent = false;
@@ -553,95 +514,23 @@ impl<'c> Stream<'c> {
 
     /// Waits until the oldest append is durable, at most [`STALL_MAX`].
     async fn wait_for_room(&mut self) -> Result<(), Error> {
-        let stalled = Error::Stalled(STALL_MAX.as_secs());
-        let Ok(done) = timeout(STALL_MAX, oldest(&mut self.in_flight)).await else {
-            return Err(stalled);
+        let Ok(done) = timeout(STALL_MAX, self.in_flight.next()).await else {
+            return Err(Error::Stalled(STALL_MAX.as_secs()));
         };
         self.on_durable(done?);
         Ok(())
     }
 
-    fn on_durable(&mut self, _appended: Appended) {
-        let Some(append) = self.in_flight.pop_front() else {
-            return;
-        };
-        self.in_flight_bytes = self.in_flight_bytes.saturating_sub(append.bytes);
-        let end_lsn = append.end_lsn;
+    fn on_durable(&mut self, reached: Reached) {
+        let end_lsn = reached.end_lsn;
         self.progress.send_if_modified(|progress| {
             let changed = end_lsn > progress.durable;
             progress.durable = progress.durable.max(end_lsn);
             changed
         });
-        if let Some(commit) = append.commit_time_us {
+        if let Some(commit) = reached.commit_time_us {
             let seconds = seconds_since(commit, self.context.clock.now_ns());
             self.context.gauges.commit_to_log.record(seconds);
-        }
-    }
-}
-
-/// Resolves with the outcome of the oldest append on its way; the entry stays in the queue.
-/// Pending for ever where nothing is on its way. Cancel safe.
-async fn oldest(in_flight: &mut VecDeque<InFlight>) -> Result<Appended, Error> {
-    match in_flight.front_mut() {
-        Some(append) => Ok((&mut append.ticket).await?),
-        None => std::future::pending().await,
-    }
-}
-
-/// Writes a change of the stream through the emitter; apart from [`Stream`] so that the borrow of
-/// the transaction's origin can stay.
-struct Writer<'w> {
-    context: &'w Context,
-    tables: &'w Tables,
-    emitter: &'w mut Emitter,
-    out: &'w mut Outgoing,
-}
-
-impl Writer<'_> {
-    fn write(self, point: &Point<'_>, change: &Message<'_>, now: i64) -> Result<(), Error> {
-        let Writer {
-            context,
-            tables,
-            emitter,
-            out,
-        } = self;
-        let skip = context.config.skipped_operations;
-        let (op, skipped) = match change {
-            Message::Insert(_) => (Op::Create, skip.create),
-            Message::Update(_) => (Op::Update, skip.update),
-            Message::Delete(_) => (Op::Delete, skip.delete),
-            Message::Truncate(_) => (Op::Truncate, skip.truncate),
-            _ => return Ok(()),
-        };
-        if skipped {
-            return Ok(());
-        }
-        if let Message::Truncate(truncate) = change {
-            for relation in truncate.relation_ids.iter() {
-                if let Some(table) = tables.captured(relation, point.lsn)? {
-                    emitter.truncate(table, point, now, out)?;
-                    context.gauges.count(op, 1);
-                }
-            }
-            return Ok(());
-        }
-        let relation = match change {
-            Message::Insert(insert) => insert.relation_id,
-            Message::Update(update) => update.relation_id,
-            Message::Delete(delete) => delete.relation_id,
-            _ => return Ok(()),
-        };
-        let Some(table) = tables.captured(relation, point.lsn)? else {
-            return Ok(());
-        };
-        context.gauges.count(op, 1);
-        match change {
-            Message::Insert(insert) => emitter.insert(table, point, &insert.new, now, out),
-            Message::Update(update) => {
-                emitter.update(table, point, update.old.as_ref(), &update.new, now, out)
-            }
-            Message::Delete(delete) => emitter.delete(table, point, &delete.old, now, out),
-            _ => Ok(()),
         }
     }
 }

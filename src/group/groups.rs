@@ -6,6 +6,7 @@
 //! order and then lets the change be seen and the caller be answered. So what a fetch says is what
 //! a replay of the topic would say, and a caller that goes away half-way changes nothing.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -272,6 +273,15 @@ impl Groups {
     pub fn describe(&self, group: &str) -> Option<Description> {
         let state = self.shared.state.lock();
         state.groups.get(group).map(Group::describe)
+    }
+
+    /// Estimated bytes of these groups with their members and offsets; each counts once.
+    #[must_use]
+    pub fn bytes_of<'a>(&self, groups: impl Iterator<Item = &'a str>) -> usize {
+        let ids: BTreeSet<&str> = groups.collect();
+        let state = self.shared.state.lock();
+        let known = ids.into_iter().filter_map(|id| state.groups.get(id));
+        known.map(Group::bytes).sum()
     }
 
     /// Deletes a group that has no members, with its offsets.

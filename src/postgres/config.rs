@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::secret::Secret;
 use super::url::{self, UrlError};
+use crate::config::Secret;
 
 /// Name, address, TCP, TLS and login together take at most this long unless set; libpq waits for
 /// ever, and a pod that is being rescheduled takes a few seconds.

@@ -17,7 +17,6 @@ pub mod preflight;
 pub mod publication;
 mod quote;
 mod replication;
-mod secret;
 pub mod server;
 pub mod slot;
 mod snapshot;
@@ -29,6 +28,7 @@ mod tests;
 pub mod types;
 mod url;
 
+pub use crate::config::Secret;
 pub use config::{ConnectionConfig, SslMode};
 pub use error::{Error, Finding, ServerError, SqlState};
 pub use quote::{quote_identifier, quote_literal};
@@ -36,7 +36,6 @@ pub use replication::{
     CreatedSlot, Frame, ReplicationConnection, ReplicationReader, StatusWriter, StreamOptions,
     SystemIdentity,
 };
-pub use secret::Secret;
 pub use snapshot::{CopyRows, CopyTable, OversizedRow, Row, RowBatch, SnapshotReader};
 pub use sql::{SqlClient, connect_sql};
 pub use url::UrlError;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::config::{ConnectionConfig, SslMode};
-use super::secret::Secret;
+use crate::config::Secret;
 use crate::error::{Code, Explain, Kind};
 
 /// A longer `connect_timeout` is cut: an hour is for ever.

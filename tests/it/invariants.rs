@@ -110,8 +110,7 @@ fn snapshot_has_begun(penstock: &Penstock) -> bool {
     let kcat = penstock.kcat();
     wait_until("the snapshot to have begun", LIMIT, || {
         let state = penstock.connector("snap").0;
-        let known = kcat.topics().iter().any(|(name, _)| name == BIG);
-        if known && kcat.end(BIG, 0) > 0 {
+        if kcat.end_if_any(BIG) > 0 {
             Ok(state == "SNAPSHOT")
         } else {
             Err(state)
@@ -135,15 +134,7 @@ fn memory_is_bounded_whatever_a_transaction_does() {
     ));
     let kcat = penstock.kcat();
     wait_until("the transaction", LIMIT, || {
-        let known = kcat
-            .topics()
-            .iter()
-            .any(|(name, _)| name == "app.public.wide");
-        let end = if known {
-            kcat.end("app.public.wide", 0)
-        } else {
-            0
-        };
+        let end = kcat.end_if_any("app.public.wide");
         if end == rows {
             Ok(())
         } else {

@@ -13,7 +13,8 @@ use serde_json::json;
 
 use crate::support::crash::{self, Plan, Report};
 use crate::support::{
-    Postgres, PowerCut, Setup, Sql, Stop, connector, is_proving, pause, run, skipped, wait_until,
+    Penstock, Postgres, PowerCut, Setup, Sql, Stop, connector, is_proving, pause, run, skipped,
+    wait_until,
 };
 
 const LIMIT: Duration = Duration::from_secs(1800);
@@ -93,13 +94,31 @@ fn a_hundred_kills_find_a_build_that_forgets_its_position() {
 
 /// Builds the binary that forgets the source position at every start.
 fn control_build() -> PathBuf {
+    build("control", &["--features", "control-forget-position"])
+}
+
+/// Builds the binary that users run: memory is promised of that one.
+fn release_build() -> PathBuf {
+    match std::env::var_os("PENSTOCK_TEST_BIN") {
+        Some(binary) => binary.into(),
+        None => build(".", &["--release"]),
+    }
+}
+
+/// Builds the binary in a folder of the target folder.
+fn build(folder: &str, flags: &[&str]) -> PathBuf {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    let target = concat!(env!("CARGO_TARGET_TMPDIR"), "/../control");
+    let target = PathBuf::from(concat!(env!("CARGO_TARGET_TMPDIR"), "/..")).join(folder);
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--manifest-path", manifest, "--target-dir", target]);
-    cargo.args(["--features", "control-forget-position"]);
-    run(&mut cargo, LIMIT).ok("the control build");
-    PathBuf::from(target).join("debug/penstock")
+    cargo.args(["build", "--bin", "penstock", "--manifest-path", manifest]);
+    cargo.arg("--target-dir").arg(&target).args(flags);
+    run(&mut cargo, LIMIT).ok("cargo build");
+    let profile = if flags.contains(&"--release") {
+        "release"
+    } else {
+        "debug"
+    };
+    target.join(profile).join("penstock")
 }
 
 fn power_cuts(what: &str, faults: u32, wrapper: &[&str]) -> Option<Report> {
@@ -129,7 +148,7 @@ fn power_cuts_lose_repeat_and_reorder_nothing() {
 }
 
 /// strace answers every sync with success and leaves it out.
-const LYING_SYNC: [&str; 9] = [
+const LYING_SYNC: [&str; 11] = [
     "strace",
     "-D",
     "-f",
@@ -137,6 +156,8 @@ const LYING_SYNC: [&str; 9] = [
     "-qq",
     "-o",
     "/dev/null",
+    "-e",
+    "trace=fdatasync,fsync,sync_file_range",
     "-e",
     "inject=fdatasync,fsync,sync_file_range:retval=0",
 ];
@@ -151,12 +172,16 @@ fn power_cuts_find_syncs_that_do_nothing() {
         skipped("strace was not found");
         return;
     }
-    let lost = std::panic::catch_unwind(|| power_cuts("control: lying syncs", 5, &LYING_SYNC));
-    match lost {
+    let cut = std::panic::catch_unwind(|| power_cuts("control: lying syncs", 5, &LYING_SYNC));
+    match cut {
         Ok(None) => {}
         Ok(Some(report)) => found("control: syncs that do nothing", &report),
-        // Losing so much that it does not start again is being found out, too.
-        Err(_) => println!("control: syncs that do nothing: the log could not be opened again"),
+        Err(panic) => {
+            // A log that cannot be opened any more is being found out, too; nothing else is.
+            let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+            assert!(text.starts_with("penstock ended with"), "{text}");
+            println!("control: syncs that do nothing: the log could not be opened again");
+        }
     }
 }
 
@@ -206,13 +231,17 @@ fn kills_of_both_sides_lose_repeat_and_reorder_nothing() {
     kept("20 kills of both sides", &report);
 }
 
-/// A connector of `public.t` in database `app`, running, without any row.
-fn streaming(postgres: &Postgres, name: &str, table: &str) -> (crate::support::Penstock, Sql) {
+fn release() -> Setup {
+    Setup::new().binary(&release_build())
+}
+
+/// A connector of `public.t` in database `app`, streaming, without any row.
+fn streaming(setup: Setup, postgres: &Postgres, name: &str, table: &str) -> (Penstock, Sql) {
     let sql = postgres.database("app");
     sql.exec(table);
     let more = json!({"table.include.list": "public.t"});
     let connector = connector(postgres, "app", name, &more);
-    let penstock = Setup::new().connector(name, &connector).start();
+    let penstock = setup.connector(name, &connector).start();
     postgres.wait_streaming(name);
     (penstock, sql)
 }
@@ -223,7 +252,12 @@ fn the_slot_follows_ten_bursts_of_20_mb_elsewhere() {
         return;
     }
     let postgres = Postgres::lease();
-    let (_penstock, sql) = streaming(&postgres, "idle", "create table t (id int primary key)");
+    let (_penstock, sql) = streaming(
+        Setup::new(),
+        &postgres,
+        "idle",
+        "create table t (id int primary key)",
+    );
     let other = postgres.database("other");
     other.exec("create table noise (t text)");
     let mut worst = 0;
@@ -247,7 +281,7 @@ fn five_million_rows_in_one_transaction_stay_below_200_mb() {
     }
     let postgres = Postgres::lease();
     let table = "create table t (id bigint primary key, v int, note text)";
-    let (penstock, sql) = streaming(&postgres, "large", table);
+    let (penstock, sql) = streaming(release(), &postgres, "large", table);
     let rows = 5_000_000_i64;
     let begin = Instant::now();
     sql.exec(&format!(
@@ -256,12 +290,7 @@ fn five_million_rows_in_one_transaction_stay_below_200_mb() {
     let committed = begin.elapsed();
     let kcat = penstock.kcat();
     wait_until("5 million records", LIMIT, || {
-        let known = kcat.topics().iter().any(|(name, _)| name == "app.public.t");
-        let end = if known {
-            kcat.end("app.public.t", 0)
-        } else {
-            0
-        };
+        let end = kcat.end_if_any("app.public.t");
         if end == rows {
             Ok(())
         } else {
@@ -284,7 +313,7 @@ fn an_idle_process_stays_below_30_mb() {
     }
     let postgres = Postgres::lease();
     let table = "create table t (id bigint primary key)";
-    let (penstock, _sql) = streaming(&postgres, "idle", table);
+    let (penstock, _sql) = streaming(release(), &postgres, "idle", table);
     pause(Duration::from_secs(10));
     let resident = penstock.memory_kib("VmRSS");
     println!(

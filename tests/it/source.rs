@@ -31,12 +31,7 @@ fn table(sql: &Sql) {
 fn wait_for_end(penstock: &Penstock, end: i64) {
     let kcat = penstock.kcat();
     wait_until(&format!("{end} records in app.public.t"), LIMIT, || {
-        let known = kcat.topics().iter().any(|(name, _)| name == "app.public.t");
-        let now = if known {
-            kcat.end("app.public.t", 0)
-        } else {
-            0
-        };
+        let now = kcat.end_if_any("app.public.t");
         if now == end {
             return Ok(());
         }

@@ -6,11 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Bytes of requests that are being read or worked on, all connections together: the largest
-/// frame twice, so that one of them never keeps everybody else waiting.
-pub(super) const REQUEST_BYTES_MAX: usize = 64 << 20;
+/// Bytes of Produce requests that are being read or worked on, all connections together: the
+/// largest frame twice, so that one of them never keeps everybody else waiting.
+const PRODUCED_BYTES_MAX: usize = 64 << 20;
+/// Memory of all other requests. Some wait for long (Fetch, JoinGroup), which must not keep
+/// producers waiting.
+const PLAIN_BYTES_MAX: usize = 64 << 20;
 /// Bytes of records that are being read for or written to consumers, all connections together.
-pub(super) const RECORD_BYTES_MAX: usize = 64 << 20;
+const RECORD_BYTES_MAX: usize = 64 << 20;
 /// Compressed batches that are unpacked to be checked at once; each may take
 /// [`UNPACKED_BYTES_MAX`].
 const UNPACKING_MAX: usize = 2;
@@ -20,7 +23,8 @@ pub(super) const UNPACKED_BYTES_MAX: usize = 64 << 20;
 /// The budgets of one service. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Budget {
-    requests: Arc<Semaphore>,
+    produced: Arc<Semaphore>,
+    plain: Arc<Semaphore>,
     /// Connections that wait for room for a request.
     waiting: Arc<AtomicUsize>,
     records: Arc<Semaphore>,
@@ -33,24 +37,31 @@ pub(super) type Share = OwnedSemaphorePermit;
 impl Budget {
     pub(super) fn new() -> Budget {
         Budget {
-            requests: Arc::new(Semaphore::new(REQUEST_BYTES_MAX)),
+            produced: Arc::new(Semaphore::new(PRODUCED_BYTES_MAX)),
+            plain: Arc::new(Semaphore::new(PLAIN_BYTES_MAX)),
             waiting: Arc::new(AtomicUsize::new(0)),
             records: Arc::new(Semaphore::new(RECORD_BYTES_MAX)),
             unpacking: Arc::new(Semaphore::new(UNPACKING_MAX)),
         }
     }
 
-    /// Waits for room for a request. Cancel safe.
-    pub(super) async fn request(&self, bytes: usize) -> Share {
+    /// Waits for room for a Produce request. Cancel safe.
+    pub(super) async fn produced(&self, bytes: usize) -> Share {
         let _counted = Waiting::new(&self.waiting);
-        take(&self.requests, bytes.min(REQUEST_BYTES_MAX)).await
+        take(&self.produced, bytes.min(PRODUCED_BYTES_MAX)).await
+    }
+
+    /// Waits for room for any other request. Cancel safe.
+    pub(super) async fn plain(&self, bytes: usize) -> Share {
+        let _counted = Waiting::new(&self.waiting);
+        take(&self.plain, bytes.min(PLAIN_BYTES_MAX)).await
     }
 
     /// A share of nothing, for requests that are too small to count.
     pub(super) async fn uncounted(&self) -> Share {
-        match Arc::clone(&self.requests).try_acquire_many_owned(0) {
+        match Arc::clone(&self.plain).try_acquire_many_owned(0) {
             Ok(share) => share,
-            Err(_) => take(&self.requests, 0).await,
+            Err(_) => take(&self.plain, 0).await,
         }
     }
 

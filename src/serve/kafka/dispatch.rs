@@ -12,10 +12,11 @@ use bytes::Bytes;
 
 use super::api;
 use super::broker::{Broker, Caller};
-use super::budget::Share;
+use super::budget::{Share, shrink};
 use super::connection::Addresses;
 use crate::kafka::{
-    ApiKey, ApiVersionsResponse, Error, Frame, Request, RequestHeader, decode_request,
+    ApiKey, ApiVersionsResponse, DescribeConfigsRequest, DescribeGroupsRequest, Error, Frame,
+    ListGroupsRequest, MetadataRequest, OffsetFetchRequest, Request, RequestHeader, decode_request,
     decode_request_header, encode_response, encode_unsupported_version,
 };
 
@@ -92,7 +93,7 @@ pub(super) async fn dispatch(
         ApiKey::Produce => api::produce::dispatch(&call).await,
         ApiKey::Fetch => api::fetch::dispatch(&call).await,
         ApiKey::ApiVersions => call.now(api::handle_api_versions),
-        ApiKey::Metadata => call.then(api::handle_metadata).await,
+        ApiKey::Metadata => call.then_large(api::handle_metadata).await,
         ApiKey::ListOffsets => call.then(api::handle_list_offsets).await,
         ApiKey::FindCoordinator => call.now(api::handle_find_coordinator),
         ApiKey::JoinGroup => call.then(api::handle_join_group).await,
@@ -100,19 +101,50 @@ pub(super) async fn dispatch(
         ApiKey::Heartbeat => call.now(|context, request| api::handle_heartbeat(context, &request)),
         ApiKey::LeaveGroup => call.now(api::handle_leave_group),
         ApiKey::OffsetCommit => call.then(api::handle_offset_commit).await,
-        ApiKey::OffsetFetch => call.now(api::handle_offset_fetch),
+        ApiKey::OffsetFetch => call.large(api::handle_offset_fetch).await,
         ApiKey::ListGroups => {
-            call.now(|context, request| api::handle_list_groups(context, &request))
+            call.large(|context, request| api::handle_list_groups(context, &request))
+                .await
         }
-        ApiKey::DescribeGroups => call.now(api::handle_describe_groups),
+        ApiKey::DescribeGroups => call.large(api::handle_describe_groups).await,
         ApiKey::DeleteGroups => call.then(api::handle_delete_groups).await,
         ApiKey::InitProducerId => call.then(api::handle_init_producer_id).await,
         ApiKey::CreateTopics => call.then(api::handle_create_topics).await,
         ApiKey::DeleteTopics => call.then(api::handle_delete_topics).await,
-        ApiKey::DescribeConfigs => call.now(api::handle_describe_configs),
+        ApiKey::DescribeConfigs => call.large(api::handle_describe_configs).await,
         ApiKey::DescribeCluster => {
             call.now(|context, request| api::handle_describe_cluster(context, &request))
         }
+    }
+}
+
+/// Answers whose size the request does not bound take this much of the budget until it is known.
+const ANSWER_BYTES: usize = 2 << 20;
+
+/// A request whose answer may be much larger than itself.
+trait Weight: Request {
+    /// Bytes that the answer may take, as far as can be told before it is made.
+    fn answer_bytes(&self, _broker: &Broker) -> usize {
+        ANSWER_BYTES
+    }
+}
+
+impl Weight for MetadataRequest {}
+impl Weight for ListGroupsRequest {}
+impl Weight for DescribeConfigsRequest {}
+
+impl Weight for DescribeGroupsRequest {
+    fn answer_bytes(&self, broker: &Broker) -> usize {
+        let groups = self.groups.iter().map(String::as_str);
+        broker.groups.bytes_of(groups).max(ANSWER_BYTES)
+    }
+}
+
+impl Weight for OffsetFetchRequest {
+    fn answer_bytes(&self, broker: &Broker) -> usize {
+        let several = self.groups.iter().map(|group| group.group_id.as_str());
+        let groups = several.chain([self.group_id.as_str()]);
+        broker.groups.bytes_of(groups).max(ANSWER_BYTES)
     }
 }
 
@@ -172,6 +204,49 @@ impl<'a> Call<'a> {
         let request = self.decode::<R>()?;
         let response = handle(self.context(), request);
         Ok(Answer::Now(self.encode::<R>(&response)?, None))
+    }
+
+    /// For handlers that do not wait and may answer much to a short request.
+    async fn large<R: Weight>(
+        &self,
+        handle: impl FnOnce(Context<'_>, R) -> R::Response,
+    ) -> Result<Answer, Refusal> {
+        let request = self.decode::<R>()?;
+        let share = self
+            .broker
+            .budget
+            .records(request.answer_bytes(self.broker))
+            .await;
+        let response = handle(self.context(), request);
+        self.within::<R>(&response, share)
+    }
+
+    /// For handlers that wait, and may answer much to a short request.
+    async fn then_large<'b, R: Weight, F: Future<Output = R::Response>>(
+        &'b self,
+        handle: impl FnOnce(Context<'b>, R) -> F,
+    ) -> Result<Answer, Refusal>
+    where
+        'a: 'b,
+    {
+        let request = self.decode::<R>()?;
+        let share = self
+            .broker
+            .budget
+            .records(request.answer_bytes(self.broker))
+            .await;
+        let response = handle(self.context(), request).await;
+        self.within::<R>(&response, share)
+    }
+
+    fn within<R: Request>(
+        &self,
+        response: &R::Response,
+        mut share: Share,
+    ) -> Result<Answer, Refusal> {
+        let frame = self.encode::<R>(response)?;
+        shrink(&mut share, frame.len_bytes());
+        Ok(Answer::Now(frame, Some(share)))
     }
 
     /// For handlers that wait.

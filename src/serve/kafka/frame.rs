@@ -11,9 +11,20 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{Instant, timeout};
 
 use super::budget::{Budget, Share};
+use crate::kafka::ApiKey;
 
 /// The largest request; one batch of `max.message.bytes` for two partitions.
 pub(super) const FRAME_BYTES_MAX: usize = 32 << 20;
+/// An assignment of a whole group; the group may have 12 MiB.
+const SYNC_FRAME_BYTES_MAX: usize = 16 << 20;
+/// A member with its protocols, which may have 1 MiB; and 25,000 partitions to fetch.
+const WAITING_FRAME_BYTES_MAX: usize = 2 << 20;
+/// All other requests; 10,000 topics with the longest names are 2.5 MiB.
+const PLAIN_FRAME_BYTES_MAX: usize = 4 << 20;
+/// A request may take this many times its bytes until it is answered: those that answer names
+/// with structures, and those that only hold what they brought.
+const ANSWERING_FACTOR: usize = 32;
+const HOLDING_FACTOR: usize = 4;
 /// A connection without requests is closed: Kafka's `connections.max.idle.ms`.
 const IDLE_MAX: Duration = Duration::from_secs(600);
 /// A frame that was begun has to go on within this time.
@@ -21,8 +32,8 @@ const READ_STALL_MAX: Duration = Duration::from_secs(10);
 /// A frame has to be complete after this time and one second for each MiB: nobody keeps a part
 /// of the budget by sending a byte now and then.
 const READ_MAX: Duration = Duration::from_secs(20);
-/// Bytes of a request that are read before its size counts against the budget. Requests up to this
-/// size are never held up by large ones.
+/// Bytes of a request that are read before it counts against the budget. Requests that take no more
+/// are never held up by large ones.
 const UNCOUNTED_BYTES: usize = 16 << 10;
 /// While others wait for the budget, a request that has a share of it is given up unless it brings
 /// at least [`RATE_BYTES_MIN`] in each window.
@@ -44,6 +55,8 @@ pub(super) enum FrameError {
     Idle,
     #[error("take a request of {length} bytes (at most {FRAME_BYTES_MAX}){hint}")]
     Length { length: i32, hint: &'static str },
+    #[error("take a request of {length} bytes of API {key} (at most {max})")]
+    TooLarge { length: usize, key: i16, max: usize },
 }
 
 /// A request as it came, with its share of the budget.
@@ -61,10 +74,40 @@ pub(super) async fn read_frame(
     let Some(length) = read_length(socket).await? else {
         return Ok(None);
     };
+    let head = length.min(UNCOUNTED_BYTES);
+    let mut body = BytesMut::with_capacity(head);
+    let read = timeout(READ_MAX, read_up_to(socket, &mut body, head, None)).await;
+    read.map_err(|_| FrameError::Stalled)??;
+    let share = admit(budget, &body, length).await?;
+    body.reserve(length - body.len());
     let seconds = u64::try_from(length >> 20).unwrap_or(u64::MAX);
     let limit = READ_MAX.saturating_add(Duration::from_secs(seconds));
-    let read = timeout(limit, read_body(socket, length, budget)).await;
-    read.map_err(|_| FrameError::Stalled)?.map(Some)
+    let read = timeout(limit, read_up_to(socket, &mut body, length, Some(budget))).await;
+    read.map_err(|_| FrameError::Stalled)??;
+    let bytes = body.freeze();
+    Ok(Some(RequestFrame { bytes, share }))
+}
+
+/// Waits for what a frame that begins with `body` takes of the budget.
+async fn admit(budget: &Budget, body: &[u8], length: usize) -> Result<Share, FrameError> {
+    let key = body
+        .first_chunk()
+        .map_or(-1, |key| i16::from_be_bytes(*key));
+    let (max, factor) = match ApiKey::from_number(key) {
+        Some(ApiKey::Produce) => (FRAME_BYTES_MAX, 1),
+        Some(ApiKey::SyncGroup) => (SYNC_FRAME_BYTES_MAX, 2),
+        Some(ApiKey::JoinGroup | ApiKey::Fetch) => (WAITING_FRAME_BYTES_MAX, HOLDING_FACTOR),
+        _ => (PLAIN_FRAME_BYTES_MAX, ANSWERING_FACTOR),
+    };
+    if length > max {
+        return Err(FrameError::TooLarge { length, key, max });
+    }
+    let bytes = length.saturating_mul(factor);
+    Ok(match factor {
+        _ if bytes <= UNCOUNTED_BYTES => budget.uncounted().await,
+        1 => budget.produced(bytes).await,
+        _ => budget.plain(bytes).await,
+    })
 }
 
 async fn read_length(socket: &mut BufReader<OwnedReadHalf>) -> Result<Option<usize>, FrameError> {
@@ -100,24 +143,6 @@ fn hint(prefix: [u8; 4]) -> &'static str {
         }
         _ => "",
     }
-}
-
-/// Reads a body. Its first bytes are read before the budget is asked for the whole of it.
-async fn read_body(
-    socket: &mut BufReader<OwnedReadHalf>,
-    length: usize,
-    budget: &Budget,
-) -> Result<RequestFrame, FrameError> {
-    let mut body = BytesMut::with_capacity(length.min(UNCOUNTED_BYTES));
-    read_up_to(socket, &mut body, length.min(UNCOUNTED_BYTES), None).await?;
-    let share = match length > UNCOUNTED_BYTES {
-        true => budget.request(length).await,
-        false => budget.uncounted().await,
-    };
-    body.reserve(length - body.len());
-    read_up_to(socket, &mut body, length, Some(budget)).await?;
-    let bytes = body.freeze();
-    Ok(RequestFrame { bytes, share })
 }
 
 /// Reads until `body` has `length` bytes. With a budget the peer has to keep up a rate while

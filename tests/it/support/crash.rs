@@ -124,8 +124,7 @@ fn wait_for_snapshot(penstock: &Penstock, postgres: &Postgres) {
     for table in load::TABLES {
         let topic = topic(table.name);
         wait_until(&format!("the snapshot of {topic}"), CATCH_UP, || {
-            let known = kcat.topics().iter().any(|(name, _)| *name == topic);
-            let end = if known { kcat.end(&topic, 0) } else { 0 };
+            let end = kcat.end_if_any(&topic);
             if end == SEEDED {
                 return Ok(());
             }
@@ -202,7 +201,7 @@ fn judge(penstock: &Penstock, postgres: &Postgres, clients: Option<Clients>, rep
     let expected = changes::expected(&sql, &load::TABLES);
     for table in load::TABLES {
         let topic = topic(table.name);
-        let entries = changes::observed(&kcat.records(&topic));
+        let entries = changes::observed(&kcat.records_if_any(&topic));
         let (snapshot, stream) = entries.split_at(entries.len().min(SEED_ROWS as usize));
         report.changes += stream.len();
         report.violations.extend(judge_snapshot(&topic, snapshot));
@@ -226,8 +225,8 @@ fn wait_for_last_change(kcat: &Kcat, penstock: &Penstock) -> Result<(), String> 
     let begin = Instant::now();
     let ledger = topic("ledger");
     while begin.elapsed() < CATCH_UP {
-        let text = kcat.run(&["-C", "-t", &ledger, "-o", "-1", "-e", "-J"], "");
-        if text.contains("the end") {
+        let last = kcat.attempt(&["-C", "-t", &ledger, "-o", "-1", "-e", "-J"], "");
+        if last.stdout.contains("the end") {
             return Ok(());
         }
         pause(Duration::from_millis(100));
@@ -245,8 +244,8 @@ fn judge_snapshot(topic: &str, entries: &[Entry]) -> Option<String> {
 }
 
 fn judge_clients(kcat: &Kcat, mut clients: Clients, report: &mut Report) {
-    clients.producer.finish();
-    let records = kcat.records(PRODUCED);
+    report.violations.extend(clients.producer.finish().err());
+    let records = kcat.records_if_any(PRODUCED);
     let sent = clients.producer.history();
     report.produced = sent
         .iter()
@@ -257,7 +256,7 @@ fn judge_clients(kcat: &Kcat, mut clients: Clients, report: &mut Report) {
     let ends: BTreeMap<String, i64> = all_topics()
         .into_iter()
         .map(|topic| {
-            let end = kcat.end(&topic, 0);
+            let end = kcat.end_if_any(&topic);
             (topic, end)
         })
         .collect();
@@ -272,7 +271,7 @@ fn judge_clients(kcat: &Kcat, mut clients: Clients, report: &mut Report) {
             .push(format!("the group committed {committed:?} of {ends:?}"));
     }
     report.violations.extend(clients.lost_commits(&ends));
-    clients.follower.finish();
+    report.violations.extend(clients.follower.finish().err());
     let read = clients.follower.history();
     report.commits = read
         .iter()

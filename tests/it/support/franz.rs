@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::command::{Background, run};
+use super::command::{Background, run, tail};
 use super::toolchain::Toolchain;
 
 const LIMIT: Duration = Duration::from_secs(90);
@@ -143,16 +143,18 @@ impl Following {
         history(&std::fs::read_to_string(&self.path).unwrap_or_default())
     }
 
-    /// Asks it to end and waits; it must succeed.
-    pub(crate) fn finish(&mut self) {
+    /// Asks it to end, and waits; why it failed, if it did.
+    pub(crate) fn finish(&mut self) -> Result<(), String> {
         self.process.signal("TERM");
-        self.wait();
+        self.wait()
     }
 
-    /// Waits for its end; it must succeed.
-    pub(crate) fn wait(&mut self) {
+    /// Waits for its end; why it failed, if it did.
+    pub(crate) fn wait(&mut self) -> Result<(), String> {
         let status = self.process.wait(LIMIT);
-        let stderr = self.process.stderr();
-        assert!(status.success(), "{status}: {stderr}");
+        if status.success() {
+            return Ok(());
+        }
+        Err(format!("{status}: {}", tail(&self.process.stderr())))
     }
 }

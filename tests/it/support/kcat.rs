@@ -79,6 +79,23 @@ impl Kcat {
         records
     }
 
+    /// As [`Kcat::records`]; none where there is no such topic.
+    pub(crate) fn records_if_any(&self, topic: &str) -> Vec<Record> {
+        if self.end_if_any(topic) == 0 {
+            return Vec::new();
+        }
+        self.records(topic)
+    }
+
+    /// The offset behind the last record of partition 0; 0 where there is no such topic.
+    pub(crate) fn end_if_any(&self, topic: &str) -> i64 {
+        if self.topics().iter().any(|(name, _)| name == topic) {
+            self.end(topic, 0)
+        } else {
+            0
+        }
+    }
+
     /// The topics a stock client sees and how many partitions they have.
     #[track_caller]
     pub(crate) fn topics(&self) -> Vec<(String, usize)> {

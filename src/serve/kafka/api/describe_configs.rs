@@ -2,7 +2,9 @@
 //! at.
 //!
 //! All values are effective ones; a topic's are shown as its own where they differ from what a
-//! topic of this name would get. Ignored: synonyms and documentation.
+//! topic of this name would get. A resource that is asked for twice is answered once. Ignored: synonyms and documentation.
+
+use std::collections::HashSet;
 
 use super::super::broker::{Broker, NODE_ID};
 use super::super::dispatch::Context;
@@ -29,7 +31,11 @@ pub(in crate::serve::kafka) fn handle_describe_configs(
     context: Context<'_>,
     request: DescribeConfigsRequest,
 ) -> DescribeConfigsResponse {
-    let resources = request.resources.into_iter();
+    let mut seen = HashSet::new();
+    let once = |resource: &DescribeConfigsResource| {
+        seen.insert((resource.resource_type, resource.resource_name.clone()))
+    };
+    let resources = request.resources.into_iter().filter(once);
     DescribeConfigsResponse {
         results: resources
             .map(|resource| describe(context, resource))

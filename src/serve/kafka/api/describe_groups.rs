@@ -1,7 +1,9 @@
 //! DescribeGroups, versions 0-6: groups with their members and what those read.
 //!
 //! A group that is not there is in state Dead; from version 6 on it is error 69.
-//! Ignored: authorized operations, which are not computed.
+//! A group that is asked for twice is answered once. Ignored: authorized operations, which are not computed.
+
+use std::collections::HashSet;
 
 use super::super::dispatch::Context;
 use crate::group::state::Description;
@@ -15,14 +17,13 @@ pub(in crate::serve::kafka) fn handle_describe_groups(
     context: Context<'_>,
     request: DescribeGroupsRequest,
 ) -> DescribeGroupsResponse {
-    let described =
-        request
-            .groups
-            .into_iter()
-            .map(|group| match context.broker.groups.describe(&group) {
-                Some(description) => describe(description),
-                None => missing(group, context.caller.version),
-            });
+    let mut seen = HashSet::new();
+    let groups = request.groups.into_iter();
+    let once = groups.filter(|group| seen.insert(group.clone()));
+    let described = once.map(|group| match context.broker.groups.describe(&group) {
+        Some(description) => describe(description),
+        None => missing(group, context.caller.version),
+    });
     DescribeGroupsResponse {
         groups: described.collect(),
         ..DescribeGroupsResponse::default()

@@ -3,7 +3,9 @@
 //! Topics are asked for by name, from version 12 on also by id, or all at once. All means all but
 //! the internal ones, which only administrators see. A topic that is not there is created where
 //! both the client (always below version 4) and the configuration say so.
-//! Ignored: authorized operations, which are not computed.
+//! A topic that is asked for twice is answered once. Ignored: authorized operations, which are not computed.
+
+use std::collections::HashSet;
 
 use uuid::Uuid;
 
@@ -32,7 +34,11 @@ pub(in crate::serve::kafka) async fn handle_metadata(
     } else {
         let may_create = context.broker.config.auto_create_topics
             && (request.allow_auto_topic_creation || context.caller.version < 4);
+        let mut seen = HashSet::new();
         for asked in request.topics.unwrap_or_default() {
+            if !seen.insert((asked.name.clone(), asked.topic_id)) {
+                continue;
+            }
             topics.push(one(context, asked, may_create).await);
         }
     }

@@ -1,18 +1,20 @@
 //! OffsetFetch, versions 1-9: what groups committed.
 //!
 //! -1 for a partition without an offset; all partitions that have one where no topics are named
-//! (version 2 and later). Several groups from version 8 on. Ignored: `require_stable` (nothing is
+//! (version 2 and later). Several groups from version 8 on. What is
+//! asked for twice is answered once. Ignored: `require_stable` (nothing is
 //! transactional), member id and epoch (of the newer group protocol).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::super::dispatch::Context;
 use super::super::error::of_group;
 use crate::group::GroupId;
 use crate::group::state::Committed;
 use crate::kafka::{
-    ErrorCode, OffsetFetchRequest, OffsetFetchRequestTopic, OffsetFetchResponse,
-    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponseTopic,
+    ErrorCode, OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic,
+    OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartition,
+    OffsetFetchResponseTopic,
 };
 use crate::topic::PartitionId;
 
@@ -21,7 +23,9 @@ pub(in crate::serve::kafka) fn handle_offset_fetch(
     request: OffsetFetchRequest,
 ) -> OffsetFetchResponse {
     if context.caller.version >= 8 {
-        let groups = request.groups.into_iter();
+        let mut seen = HashSet::new();
+        let once = |group: &OffsetFetchRequestGroup| seen.insert(group.group_id.clone());
+        let groups = request.groups.into_iter().filter(once);
         return OffsetFetchResponse {
             groups: groups
                 .map(|group| fetch(context, group.group_id, group.topics))
@@ -67,14 +71,21 @@ fn named(
     topics: Vec<OffsetFetchRequestTopic>,
 ) -> Vec<OffsetFetchResponseTopic> {
     let groups = &context.broker.groups;
-    let answered = topics.into_iter().map(|asked| {
-        let partitions = asked.partition_indexes.iter().map(|index| {
-            let committed = groups.fetch(group, &asked.name, PartitionId(*index));
-            respond(*index, committed)
+    let mut wanted = BTreeMap::<String, BTreeSet<i32>>::new();
+    for asked in topics {
+        wanted
+            .entry(asked.name)
+            .or_default()
+            .extend(asked.partition_indexes);
+    }
+    let answered = wanted.into_iter().map(|(name, indexes)| {
+        let partitions = indexes.into_iter().map(|index| {
+            let committed = groups.fetch(group, &name, PartitionId(index));
+            respond(index, committed)
         });
         OffsetFetchResponseTopic {
             partitions: partitions.collect(),
-            name: asked.name,
+            name,
         }
     });
     answered.collect()

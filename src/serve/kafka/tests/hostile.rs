@@ -7,8 +7,9 @@ use tokio::io::AsyncWriteExt;
 
 use super::support::{Client, DEADLINE, Node, batch, fetching, producing, values};
 use crate::kafka::{
-    ApiKey, ApiVersionsRequest, ApiVersionsResponse, ErrorCode, FetchRequest, MetadataRequest,
-    decode_response, encode_request,
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, DescribeGroupsRequest, ErrorCode,
+    FetchRequest, MetadataRequest, MetadataRequestTopic, OffsetFetchRequest,
+    OffsetFetchRequestTopic, decode_response, encode_request,
 };
 use crate::serve::kafka::Config;
 
@@ -160,6 +161,61 @@ async fn counts_larger_than_the_frame_are_refused() {
         assert_eq!(client.frame().await, None);
     }
     is_served(&node).await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn only_records_may_fill_a_large_frame() {
+    let node = Node::start().await;
+    for (key, version, length) in [
+        (3, 12, 5 << 20),
+        (11, 9, 3 << 20),
+        (1, 12, 3 << 20),
+        (14, 5, 17 << 20),
+        (9_999, 0, 5 << 20),
+    ] {
+        let mut client = node.client().await;
+        let mut head = BytesMut::new();
+        head.put_i32(length);
+        head.put_i16(key);
+        head.put_i16(version);
+        head.put_bytes(0, 16 << 10);
+        client.raw(&head).await;
+        assert_eq!(client.frame().await, None, "API {key} with {length} bytes");
+    }
+    is_served(&node).await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_asked_for_many_times_is_answered_once() {
+    let node = Node::start().await;
+    let mut client = node.client().await;
+    client.create("t", 100, &[]).await;
+    let topic = MetadataRequestTopic {
+        name: Some("t".to_owned()),
+        ..MetadataRequestTopic::default()
+    };
+    let request = MetadataRequest {
+        topics: Some(vec![topic; 10_000]),
+        ..MetadataRequest::default()
+    };
+    assert_eq!(client.call(12, &request).await.topics.len(), 1);
+    let request = DescribeGroupsRequest {
+        groups: vec!["g".to_owned(); 10_000],
+        ..DescribeGroupsRequest::default()
+    };
+    assert_eq!(client.call(5, &request).await.groups.len(), 1);
+    let request = OffsetFetchRequest {
+        group_id: "g".to_owned(),
+        topics: Some(vec![OffsetFetchRequestTopic {
+            name: "t".to_owned(),
+            partition_indexes: vec![7; 10_000],
+        }]),
+        ..OffsetFetchRequest::default()
+    };
+    let response = client.call(7, &request).await;
+    assert_eq!(response.topics[0].partitions.len(), 1);
     node.stop().await;
 }
 
