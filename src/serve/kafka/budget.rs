@@ -28,6 +28,8 @@ pub(super) struct Budget {
     /// Connections that wait for room for a request.
     waiting: Arc<AtomicUsize>,
     records: Arc<Semaphore>,
+    /// Consumers that wait for room for records.
+    records_waiting: Arc<AtomicUsize>,
     unpacking: Arc<Semaphore>,
 }
 
@@ -41,6 +43,7 @@ impl Budget {
             plain: Arc::new(Semaphore::new(PLAIN_BYTES_MAX)),
             waiting: Arc::new(AtomicUsize::new(0)),
             records: Arc::new(Semaphore::new(RECORD_BYTES_MAX)),
+            records_waiting: Arc::new(AtomicUsize::new(0)),
             unpacking: Arc::new(Semaphore::new(UNPACKING_MAX)),
         }
     }
@@ -72,7 +75,13 @@ impl Budget {
 
     /// Waits for room for records. Cancel safe.
     pub(super) async fn records(&self, bytes: usize) -> Share {
+        let _counted = Waiting::new(&self.records_waiting);
         take(&self.records, bytes.min(RECORD_BYTES_MAX)).await
+    }
+
+    /// Whether somebody waits for room for records.
+    pub(super) fn records_are_wanted(&self) -> bool {
+        self.records_waiting.load(Ordering::Relaxed) > 0
     }
 
     /// Waits for the turn to unpack a batch. Cancel safe.

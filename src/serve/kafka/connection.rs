@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 
 use super::broker::Broker;
-use super::budget::Share;
+use super::budget::{Budget, Share};
 use super::dispatch::{Answer, Refusal, dispatch};
 use super::frame::{FrameError, RequestFrame, read_frame, write_parts};
 use crate::error::chain;
@@ -69,7 +69,7 @@ pub(super) async fn serve(stream: TcpStream, addresses: Addresses, broker: Arc<B
         };
         requests.run().await
     };
-    let writing = write_answers(write, queued);
+    let writing = write_answers(write, queued, &broker.budget);
     tokio::pin!(reading, writing);
     let outcome = tokio::select! {
         // No more requests: what was taken is still answered.
@@ -172,6 +172,7 @@ async fn gone(socket: &BufReader<OwnedReadHalf>) {
 async fn write_answers(
     mut socket: OwnedWriteHalf,
     mut queue: mpsc::Receiver<Queued>,
+    budget: &Budget,
 ) -> Result<(), Closed> {
     while let Some(queued) = queue.recv().await {
         let (frame, records) = match queued.answer {
@@ -181,7 +182,7 @@ async fn write_answers(
                 None => continue,
             },
         };
-        write_parts(&mut socket, frame.into_parts())
+        write_parts(&mut socket, frame.into_parts(), budget)
             .await
             .map_err(FrameError::Io)?;
         drop(records);

@@ -39,7 +39,8 @@ const UNCOUNTED_BYTES: usize = 16 << 10;
 /// at least [`RATE_BYTES_MIN`] in each window.
 const RATE_WINDOW: Duration = Duration::from_secs(1);
 const RATE_BYTES_MIN: usize = 256 << 10;
-/// A client that takes no bytes for this long is given up; its records' budget is others' again.
+/// A client that takes no bytes for this long is given up, or for [`RATE_WINDOW`] while others wait
+/// for room for records: its records' budget is others' again.
 const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
 /// Parts handed to the socket at once; far below the system's limit of 1,024.
 const SLICES_MAX: usize = 64;
@@ -184,16 +185,24 @@ async fn read_up_to(
 pub(super) async fn write_parts(
     socket: &mut (impl AsyncWrite + Unpin),
     parts: Vec<Bytes>,
+    budget: &Budget,
 ) -> io::Result<()> {
     let mut parts = std::collections::VecDeque::from(parts);
+    let mut moved_at = Instant::now();
     while !parts.is_empty() {
         let slices: Vec<IoSlice<'_>> = parts
             .iter()
             .take(SLICES_MAX)
             .map(|part| IoSlice::new(part))
             .collect();
-        let written = timeout(WRITE_STALL_MAX, socket.write_vectored(&slices)).await;
-        let mut written = written.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        let Ok(written) = timeout(RATE_WINDOW, socket.write_vectored(&slices)).await else {
+            if budget.records_are_wanted() || moved_at.elapsed() >= WRITE_STALL_MAX {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            continue;
+        };
+        let mut written = written?;
+        moved_at = Instant::now();
         if written == 0 && parts.iter().any(|part| !part.is_empty()) {
             return Err(io::ErrorKind::WriteZero.into());
         }
