@@ -10,6 +10,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
+
 use super::backlog::{Backlog, Step};
 use super::config::APPEND_BYTES_MAX;
 use super::error::Error;
@@ -25,7 +27,6 @@ use super::topic::Catalog;
 use crate::backoff::Backoff;
 use crate::error::chain;
 use crate::metrics::names::APPEND_SECONDS;
-use arc_swap::ArcSwap;
 
 /// Wait after a failed write before a new file is tried, doubling up to the second.
 const RETRY_FIRST: Duration = Duration::from_millis(100);

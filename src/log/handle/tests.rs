@@ -537,12 +537,11 @@ async fn a_compacted_topic_keeps_the_last_value_of_every_key_and_stays_small() {
 }
 
 /// Not a check: prints how many records of 100 bytes a second are made durable.
-/// `cargo test --release --lib -- --ignored --nocapture log::handle::tests::rate`
+/// `TMPDIR=. cargo test --release --lib -- --ignored --nocapture log::handle::tests::rate`
 #[tokio::test]
 #[ignore = "measures"]
 async fn rate_of_durable_records() {
-    let dir =
-        tempfile::tempdir_in(std::env::var("PENSTOCK_TEST_DIR").unwrap_or(".".into())).unwrap();
+    let dir = tempfile::tempdir().unwrap();
     let config = Config::at(dir.path());
     let log = Log::open(config, Arc::new(RealDisk), Arc::new(SystemClock)).unwrap();
     let topic = topic(&log, "t", 4).await;
