@@ -12,6 +12,7 @@ mod failure;
 mod groups;
 mod healthcheck;
 mod output;
+mod progress;
 mod run;
 mod serve;
 mod tail;

@@ -34,7 +34,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Lag(flags) => block_on(groups::lag(flags)),
         Command::Connectors(command) => block_on(connectors::run(command)),
         Command::Bench(command) => block_on(bench::run(command)),
-        Command::Log(Log::Verify { data_dir, json }) => block_on(verify::run(data_dir, json)),
+        Command::Log(Log::Verify { data_dir, json }) => verify::run(data_dir, json),
     }
 }
 

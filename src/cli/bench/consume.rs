@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::super::failure::Failure;
 use super::client::{Connection, refuse};
-use super::progress::Progress;
 use super::temporary::{AT_END, AT_START, Topic};
+use crate::cli::progress::Progress;
 use crate::error;
 use crate::kafka::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
 use crate::record::{self, Records};

@@ -20,7 +20,6 @@ mod numbers;
 mod payload;
 mod process;
 mod produce;
-mod progress;
 mod report;
 mod run;
 mod temporary;

@@ -11,8 +11,8 @@ use super::arguments::Shape;
 use super::client::{Connection, Receiver, Sender, Sent, refuse};
 use super::latencies::Latencies;
 use super::payload::Payload;
-use super::progress::Progress;
 use super::temporary::Topic;
+use crate::cli::progress::Progress;
 use crate::kafka::{
     ErrorCode, InitProducerIdRequest, PartitionProduceData, ProduceRequest, ProduceResponse,
     RecordSet, TopicProduceData,

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use super::super::super::failure::Failure;
 use super::super::client::Connection;
 use super::super::process;
-use super::super::progress::Progress;
 use super::super::temporary::{AT_END, offsets};
 use super::child::{POLL, Ran, Running, Walsender};
 use super::scratch::Scratch;
 use super::source::{Source, TABLE};
+use crate::cli::progress::Progress;
 use crate::error;
 
 /// No further event for so long, and something is wrong.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_postgres::error::SqlState;
 
 use super::super::super::failure::Failure;
-use super::super::progress::Progress;
+use crate::cli::progress::Progress;
 use crate::error;
 use crate::postgres::{ConnectionConfig, SqlClient, connect_sql};
 

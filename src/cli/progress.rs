@@ -4,13 +4,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// Removes itself when it is dropped.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(in crate::cli) struct Progress {
     bar: ProgressBar,
 }
 
 impl Progress {
     /// A bar for `total` of what `label` names. Nothing is drawn where stderr is no terminal.
-    pub(super) fn new(label: &str, total: u64) -> Progress {
+    pub(in crate::cli) fn new(label: &str, total: u64) -> Progress {
         let bar = ProgressBar::new(total);
         let template = "{msg} [{bar:30}] {percent:>3} %  {eta} left";
         if let Ok(style) = ProgressStyle::with_template(template) {
@@ -20,7 +20,7 @@ impl Progress {
         Progress { bar }
     }
 
-    pub(super) fn at(&self, position: u64) {
+    pub(in crate::cli) fn at(&self, position: u64) {
         self.bar.set_position(position);
     }
 }
