@@ -92,10 +92,6 @@ pub(super) fn key(connector: &str, prefix: &str) -> Vec<u8> {
 
 /// The last stored position of this key, or `None` where there is none (or its tombstone).
 pub(super) async fn load(log: &Log, key: &[u8]) -> Result<Option<Position>, Error> {
-    // A build that is broken on purpose: the crash tests must find its repeats.
-    if cfg!(feature = "control-forget-position") {
-        return Ok(None);
-    }
     let Some(topic) = log.topic(CONNECT_OFFSETS) else {
         return Ok(None);
     };
