@@ -113,11 +113,15 @@ impl<'a> Layout<'a> {
 
     /// As the catalogue tells it, for a snapshot.
     pub(super) fn of_catalog(table: &'a CatalogTable, shape: &'a TableShape) -> Layout<'a> {
+        let identity = match table.replica_identity {
+            ReplicaIdentity::Index => &shape.identity_key,
+            _ => &shape.primary_key,
+        };
         let columns = shape.columns.iter().map(|column| LayoutColumn {
             name: &column.name,
             type_oid: column.type_oid,
             type_modifier: column.type_modifier,
-            identity: shape.primary_key.contains(&column.name),
+            identity: identity.contains(&column.name),
         });
         Layout {
             schema: &table.schema,

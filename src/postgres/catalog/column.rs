@@ -66,6 +66,8 @@ pub struct TableShape {
     /// Columns of the unique index that Debezium takes as key where there is no primary key:
     /// the clustered one, else the first by name, of those without expressions.
     pub unique_key: Vec<String>,
+    /// Columns of the index that `REPLICA IDENTITY USING INDEX` names; empty without it.
+    pub identity_key: Vec<String>,
 }
 
 /// Columns and keys of the tables `oids`, in that order; tables that are gone are left out.
@@ -85,6 +87,7 @@ pub async fn columns(client: &Client, oids: &[u32]) -> Result<Vec<TableShape>, E
             columns: Vec::new(),
             primary_key: Vec::new(),
             unique_key: Vec::new(),
+            identity_key: Vec::new(),
         };
         shapes.insert(table_oid, shape);
     }
@@ -97,7 +100,10 @@ pub async fn columns(client: &Client, oids: &[u32]) -> Result<Vec<TableShape>, E
     for row in &keys {
         let row = Fields::new(row, doing);
         if let Some(shape) = shapes.get_mut(&row.get(0)?) {
-            let names = row.get(2)?;
+            let names: Vec<String> = row.get(2)?;
+            if row.get(3)? {
+                shape.identity_key.clone_from(&names);
+            }
             if row.get(1)? {
                 shape.primary_key = names;
             } else if shape.unique_key.is_empty() {
@@ -150,7 +156,8 @@ const KEYS: &str = "SELECT i.indrelid, i.indisprimary,
             (SELECT array_agg(a.attname::text ORDER BY k.position)
                FROM unnest(i.indkey) WITH ORDINALITY AS k (attnum, position)
                JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-              WHERE k.position <= i.indnkeyatts)
+              WHERE k.position <= i.indnkeyatts),
+            i.indisreplident
        FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
       WHERE i.indrelid = ANY($1) AND i.indisunique AND i.indexprs IS NULL
       ORDER BY i.indrelid, NOT i.indisclustered, x.relname";
