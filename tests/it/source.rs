@@ -468,3 +468,62 @@ fn a_transaction_that_is_cut_in_the_middle_arrives_once() {
     let wanted: Vec<i64> = (1..=10).chain(101..=100 + count).collect();
     assert_eq!(ids, wanted, "after {cuts} cuts");
 }
+
+/// Keys and kinds of the records of a topic.
+fn keys_and_kinds(penstock: &Penstock, topic: &str) -> Vec<(String, String)> {
+    let kind = |record: &crate::support::Record| {
+        let value = record.value.as_deref().unwrap_or("{}");
+        let value: Value = serde_json::from_str(value).unwrap();
+        value["op"].as_str().unwrap_or("tombstone").to_owned()
+    };
+    let records = penstock.kcat().records_if_any(topic);
+    let pairs = records.iter().map(|record| {
+        let key = record.key.clone().unwrap_or_default();
+        (key, kind(record))
+    });
+    pairs.collect()
+}
+
+/// The snapshot has to key rows as the stream does, whatever the replica identity is; and a row of
+/// a partitioned table belongs to its partition's topic only.
+#[test]
+fn snapshot_and_stream_agree_on_keys_and_partitions() {
+    let postgres = Postgres::lease();
+    let sql = postgres.database("app");
+    sql.exec(
+        "create table byindex (id int primary key, u text not null unique, v int);
+         alter table byindex replica identity using index byindex_u_key;
+         insert into byindex values (1, 'a', 1);
+         create table whole (id int, k int, primary key (id, k)) partition by list (k);
+         create table part partition of whole for values in (1);
+         insert into whole values (1, 1)",
+    );
+    let source = postgres.url("app");
+    let penstock = Setup::new().source(&source, "public.*", "agree").start();
+    postgres.wait_streaming("penstock_agree");
+    sql.exec(
+        "update byindex set v = 2; update byindex set u = 'b'; insert into whole values (2, 1)",
+    );
+    let (a, b) = (r#"{"u":"a"}"#, r#"{"u":"b"}"#);
+    let wanted = [(a, "r"), (a, "u"), (a, "d"), (a, "tombstone"), (b, "c")];
+    let wanted = wanted.map(|(key, kind)| (key.to_owned(), kind.to_owned()));
+    wait_until("the changes of byindex", LIMIT, || {
+        let now = keys_and_kinds(&penstock, "agree.public.byindex");
+        if now == wanted {
+            Ok(())
+        } else {
+            Err(format!("{now:?}"))
+        }
+    });
+    let rows = [(r#"{"id":1,"k":1}"#, "r"), (r#"{"id":2,"k":1}"#, "c")];
+    let rows = rows.map(|(key, kind)| (key.to_owned(), kind.to_owned()));
+    wait_until("the changes of the partition", LIMIT, || {
+        let now = keys_and_kinds(&penstock, "agree.public.part");
+        if now == rows {
+            Ok(())
+        } else {
+            Err(format!("{now:?}"))
+        }
+    });
+    assert_eq!(keys_and_kinds(&penstock, "agree.public.whole"), []);
+}
