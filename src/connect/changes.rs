@@ -5,7 +5,7 @@ use crate::event::Op;
 use crate::postgres::pgoutput::Message;
 
 use super::context::Context;
-use super::emit::{Emitter, Point};
+use super::emit::{Change, Emitter, Point};
 use super::error::Error;
 use super::outgoing::Outgoing;
 use super::tables::Tables;
@@ -24,8 +24,8 @@ impl Changes<'_> {
     pub(super) fn write(
         self,
         point: &Point<'_>,
-        change: &Message<'_>,
-        now: i64,
+        message: &Message<'_>,
+        now_ns: i64,
     ) -> Result<(), Error> {
         let Changes {
             context,
@@ -34,7 +34,7 @@ impl Changes<'_> {
             out,
         } = self;
         let skip = context.config.skipped_operations;
-        let (op, skipped) = match change {
+        let (op, skipped) = match message {
             Message::Insert(_) => (Op::Create, skip.create),
             Message::Update(_) => (Op::Update, skip.update),
             Message::Delete(_) => (Op::Delete, skip.delete),
@@ -44,32 +44,34 @@ impl Changes<'_> {
         if skipped {
             return Ok(());
         }
-        if let Message::Truncate(truncate) = change {
-            for relation in truncate.relation_ids.iter() {
-                if let Some(table) = tables.captured(relation, point.lsn)? {
-                    emitter.truncate(table, point, now, out)?;
-                    context.gauges.count(op, 1);
-                }
-            }
-            return Ok(());
-        }
-        let relation = match change {
-            Message::Insert(insert) => insert.relation_id,
-            Message::Update(update) => update.relation_id,
-            Message::Delete(delete) => delete.relation_id,
+        let relations: &mut dyn Iterator<Item = u32> = match message {
+            Message::Insert(insert) => &mut std::iter::once(insert.relation_id),
+            Message::Update(update) => &mut std::iter::once(update.relation_id),
+            Message::Delete(delete) => &mut std::iter::once(delete.relation_id),
+            Message::Truncate(truncate) => &mut truncate.relation_ids.iter(),
             _ => return Ok(()),
         };
-        let Some(table) = tables.captured(relation, point.lsn)? else {
-            return Ok(());
-        };
-        context.gauges.count(op, 1);
-        match change {
-            Message::Insert(insert) => emitter.insert(table, point, &insert.new, now, out),
-            Message::Update(update) => {
-                emitter.update(table, point, update.old.as_ref(), &update.new, now, out)
+        for relation in relations {
+            let Some(table) = tables.captured(relation, point.lsn)? else {
+                continue;
+            };
+            context.gauges.count(op, 1);
+            let mut change = Change {
+                table,
+                point,
+                out,
+                now_ns,
+            };
+            match message {
+                Message::Insert(insert) => emitter.insert(&mut change, &insert.new)?,
+                Message::Update(update) => {
+                    emitter.update(&mut change, update.old.as_ref(), &update.new)?;
+                }
+                Message::Delete(delete) => emitter.delete(&mut change, &delete.old)?,
+                Message::Truncate(_) => emitter.truncate(&mut change)?,
+                _ => {}
             }
-            Message::Delete(delete) => emitter.delete(table, point, &delete.old, now, out),
-            _ => Ok(()),
         }
+        Ok(())
     }
 }

@@ -43,11 +43,37 @@ pub(super) struct Emitter {
 }
 
 /// What one change is encoded with, whichever records it becomes.
-struct Change<'a, 'o> {
-    table: &'a Table,
-    point: &'a Point<'a>,
-    out: &'o mut Outgoing,
-    now_ns: i64,
+#[derive(Debug)]
+pub(super) struct Change<'a, 'o> {
+    pub(super) table: &'a Table,
+    pub(super) point: &'a Point<'a>,
+    /// Where its records go.
+    pub(super) out: &'o mut Outgoing,
+    /// When the event is made, in nanoseconds since 1970.
+    pub(super) now_ns: i64,
+}
+
+impl Change<'_, '_> {
+    /// Values of a whole row; see [`Table::row`].
+    fn row<'t>(
+        &self,
+        tuple: &Tuple<'t>,
+        old: Option<&[Value<'t>]>,
+    ) -> Result<Vec<Value<'t>>, Error> {
+        let cells = (tuple.len(), tuple.cells());
+        self.table.row(cells, old, self.point.lsn)
+    }
+
+    /// Values of the row before the change, as far as they were sent.
+    fn old_row<'t>(&self, old: &OldTuple<'t>) -> Result<Vec<Value<'t>>, Error> {
+        match old {
+            OldTuple::Full(tuple) => self.row(tuple, None),
+            OldTuple::Key(tuple) => {
+                let cells = (tuple.len(), tuple.cells());
+                self.table.identity_row(cells, self.point.lsn)
+            }
+        }
+    }
 }
 
 impl Emitter {
@@ -68,78 +94,44 @@ impl Emitter {
     /// A row that is there: read by the snapshot (`op` Read) or inserted (`op` Create).
     pub(super) fn present(
         &mut self,
-        table: &Table,
-        point: &Point<'_>,
+        change: &mut Change<'_, '_>,
         op: Op,
         row: &[Value<'_>],
-        now_ns: i64,
-        out: &mut Outgoing,
     ) -> Result<(), Error> {
-        let mut change = Change {
-            table,
-            point,
-            out,
-            now_ns,
-        };
-        self.record(&mut change, op, None, Some(row), row, None)
+        self.record(change, op, None, Some(row), row, None)
     }
 
     /// An inserted row.
     pub(super) fn insert(
         &mut self,
-        table: &Table,
-        point: &Point<'_>,
+        change: &mut Change<'_, '_>,
         new: &Tuple<'_>,
-        now_ns: i64,
-        out: &mut Outgoing,
     ) -> Result<(), Error> {
-        let row = table.row((new.len(), new.cells()), None, point.lsn)?;
-        self.present(table, point, Op::Create, &row, now_ns, out)
+        let row = change.row(new, None)?;
+        self.present(change, Op::Create, &row)
     }
 
     /// An updated row.
     pub(super) fn update(
         &mut self,
-        table: &Table,
-        point: &Point<'_>,
+        change: &mut Change<'_, '_>,
         old: Option<&OldTuple<'_>>,
         new: &Tuple<'_>,
-        now_ns: i64,
-        out: &mut Outgoing,
     ) -> Result<(), Error> {
-        let mut change = Change {
-            table,
-            point,
-            out,
-            now_ns,
-        };
-        let (before, complete) = match old {
-            None => (None, false),
-            Some(OldTuple::Full(tuple)) => (
-                Some(table.row((tuple.len(), tuple.cells()), None, point.lsn)?),
-                true,
-            ),
-            Some(OldTuple::Key(tuple)) => (
-                Some(table.identity_row((tuple.len(), tuple.cells()), point.lsn)?),
-                false,
-            ),
-        };
-        let after = table.row(
-            (new.len(), new.cells()),
-            before.as_deref().filter(|_| complete),
-            point.lsn,
-        )?;
-        let moved = match (&before, &table.key) {
+        let complete = matches!(old, Some(OldTuple::Full(_)));
+        let before = old.map(|old| change.old_row(old)).transpose()?;
+        let after = change.row(new, before.as_deref().filter(|_| complete))?;
+        let moved = match (&before, &change.table.key) {
             (Some(before), Some(key)) if complete || key.in_identity => {
                 (key.of(before) != key.of(&after)).then_some((before, key))
             }
             _ => None,
         };
         match moved {
-            Some((before, key)) => self.moved(&mut change, key, before, &after),
+            Some((before, key)) => self.moved(change, key, before, &after),
             None => {
                 let before = before.as_deref().filter(|_| complete);
-                self.record(&mut change, Op::Update, before, Some(&after), &after, None)
+                self.record(change, Op::Update, before, Some(&after), &after, None)
             }
         }
     }
@@ -173,44 +165,20 @@ impl Emitter {
     /// A deleted row.
     pub(super) fn delete(
         &mut self,
-        table: &Table,
-        point: &Point<'_>,
+        change: &mut Change<'_, '_>,
         old: &OldTuple<'_>,
-        now_ns: i64,
-        out: &mut Outgoing,
     ) -> Result<(), Error> {
-        let mut change = Change {
-            table,
-            point,
-            out,
-            now_ns,
-        };
-        let before = match old {
-            OldTuple::Full(tuple) => table.row((tuple.len(), tuple.cells()), None, point.lsn)?,
-            OldTuple::Key(tuple) => table.identity_row((tuple.len(), tuple.cells()), point.lsn)?,
-        };
-        self.record(&mut change, Op::Delete, Some(&before), None, &before, None)?;
+        let before = change.old_row(old)?;
+        self.record(change, Op::Delete, Some(&before), None, &before, None)?;
         if self.tombstones {
-            self.tombstone(&mut change, &before, None)?;
+            self.tombstone(change, &before, None)?;
         }
         Ok(())
     }
 
     /// A truncated table.
-    pub(super) fn truncate(
-        &mut self,
-        table: &Table,
-        point: &Point<'_>,
-        now_ns: i64,
-        out: &mut Outgoing,
-    ) -> Result<(), Error> {
-        let mut change = Change {
-            table,
-            point,
-            out,
-            now_ns,
-        };
-        self.record(&mut change, Op::Truncate, None, None, &[], None)
+    pub(super) fn truncate(&mut self, change: &mut Change<'_, '_>) -> Result<(), Error> {
+        self.record(change, Op::Truncate, None, None, &[], None)
     }
 
     /// Adds one record; `keyed` is the row whose key columns make the key (none for a truncate).

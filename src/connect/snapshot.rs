@@ -13,7 +13,7 @@ use crate::postgres::types::{Modes, TypeRegistry};
 use crate::postgres::{CopyTable, RowBatch, SqlClient};
 
 use super::context::Context;
-use super::emit::{Emitter, Point};
+use super::emit::{Change, Emitter, Point};
 use super::error::Error;
 use super::outgoing::{CHUNK_BYTES, Outgoing};
 use super::position::Position;
@@ -210,10 +210,13 @@ impl<'c> Snapshot<'c> {
         row: &[Value<'_>],
     ) -> Result<(), Error> {
         self.point.marker = marker;
-        let now_ns = self.context.clock.now_ns();
-        let out = &mut self.out;
-        self.emitter
-            .present(table, &self.point, Op::Read, row, now_ns, out)
+        let mut change = Change {
+            table,
+            point: &self.point,
+            out: &mut self.out,
+            now_ns: self.context.clock.now_ns(),
+        };
+        self.emitter.present(&mut change, Op::Read, row)
     }
 
     fn show(&self) {
