@@ -41,8 +41,14 @@ impl Folder {
         &self.path
     }
 
-    /// Removes it, as dropping does.
-    pub(super) fn remove(self) {}
+    /// Removes it, as dropping does, and says so.
+    pub(super) fn remove(self) {
+        let path = self.path.clone();
+        drop(self);
+        if !path.exists() {
+            eprintln!("demo: ended; everything it made is gone");
+        }
+    }
 }
 
 impl Drop for Folder {
@@ -53,9 +59,7 @@ impl Drop for Folder {
         }
         if let Err(error) = std::fs::remove_dir_all(&self.path) {
             eprintln!("demo: could not remove {}: {error}", self.path.display());
-            return;
         }
-        eprintln!("demo: ended; everything it made is gone");
     }
 }
 
