@@ -25,13 +25,26 @@ pub enum SslMode {
 impl SslMode {
     /// Every mode with its name.
     pub const NAMES: [(&'static str, SslMode); 6] = [
-        ("disable", SslMode::Disable),
-        ("allow", SslMode::Allow),
-        ("prefer", SslMode::Prefer),
-        ("require", SslMode::Require),
-        ("verify-ca", SslMode::VerifyCa),
-        ("verify-full", SslMode::VerifyFull),
+        (SslMode::Disable.as_str(), SslMode::Disable),
+        (SslMode::Allow.as_str(), SslMode::Allow),
+        (SslMode::Prefer.as_str(), SslMode::Prefer),
+        (SslMode::Require.as_str(), SslMode::Require),
+        (SslMode::VerifyCa.as_str(), SslMode::VerifyCa),
+        (SslMode::VerifyFull.as_str(), SslMode::VerifyFull),
     ];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            SslMode::Disable => "disable",
+            SslMode::Allow => "allow",
+            SslMode::Prefer => "prefer",
+            SslMode::Require => "require",
+            SslMode::VerifyCa => "verify-ca",
+            SslMode::VerifyFull => "verify-full",
+        }
+    }
 }
 
 /// Where the database is and who logs in.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::{ConnectorConfig, DecimalFormat, JsonSettings, SslMode};
+use crate::config::{ConnectorConfig, DecimalFormat, JsonSettings};
 use crate::convert::json::{self, JsonOptions};
 use crate::log::{Chain, Log, Partition, PartitionBatch, Topic};
-use crate::postgres::{self, ConnectionConfig, Secret};
+use crate::postgres::ConnectionConfig;
 use crate::record::BatchBuilder;
 use crate::topic::TopicName;
 
@@ -43,8 +43,8 @@ impl Context {
         let database = &self.config.database;
         ConnectionConfig {
             port: database.port,
-            password: Secret::new(database.password.expose()),
-            sslmode: sslmode(database.sslmode),
+            password: database.password.clone(),
+            sslmode: database.sslmode,
             sslrootcert: database.sslrootcert.clone(),
             sslcert: database.sslcert.clone(),
             sslkey: database.sslkey.clone(),
@@ -103,16 +103,5 @@ fn json_options(settings: JsonSettings) -> JsonOptions {
             DecimalFormat::Base64 => json::DecimalFormat::Base64,
             DecimalFormat::Numeric => json::DecimalFormat::Numeric,
         },
-    }
-}
-
-fn sslmode(mode: SslMode) -> postgres::SslMode {
-    match mode {
-        SslMode::Disable => postgres::SslMode::Disable,
-        SslMode::Allow => postgres::SslMode::Allow,
-        SslMode::Prefer => postgres::SslMode::Prefer,
-        SslMode::Require => postgres::SslMode::Require,
-        SslMode::VerifyCa => postgres::SslMode::VerifyCa,
-        SslMode::VerifyFull => postgres::SslMode::VerifyFull,
     }
 }

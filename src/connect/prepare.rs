@@ -22,10 +22,10 @@
 
 use std::time::Duration;
 
-use crate::config::{self, OnSlotLoss, SnapshotMode};
+use crate::config::{OnSlotLoss, SnapshotMode};
 use crate::lsn::Lsn;
 use crate::postgres::catalog::{self, Table as CatalogTable};
-use crate::postgres::publication::{self, AutocreateMode, Wanted};
+use crate::postgres::publication::{self, Wanted};
 use crate::postgres::server::{self, Settings};
 use crate::postgres::slot::{self, SlotState, WalStatus};
 use crate::postgres::{self, ReplicationConnection, SnapshotReader, SqlClient, SystemIdentity};
@@ -95,7 +95,7 @@ pub(super) async fn prepare(context: &Context) -> Result<Prepared, Error> {
         .into_iter()
         .filter(captures)
         .collect();
-    let mode = autocreate(config.publication_autocreate_mode);
+    let mode = config.publication_autocreate_mode;
     let initial = config.snapshot_mode == SnapshotMode::Initial;
     let needs = preflight::Needs {
         slot: &config.slot_name,
@@ -150,15 +150,6 @@ fn status_interval(settings: &Settings) -> Duration {
     match settings.wal_sender_timeout_ms {
         0 => feedback::INTERVAL_MAX,
         ms => Duration::from_millis(ms / 3).min(feedback::INTERVAL_MAX),
-    }
-}
-
-fn autocreate(mode: config::AutocreateMode) -> AutocreateMode {
-    match mode {
-        config::AutocreateMode::AllTables => AutocreateMode::AllTables,
-        config::AutocreateMode::Filtered => AutocreateMode::Filtered,
-        config::AutocreateMode::Disabled => AutocreateMode::Disabled,
-        config::AutocreateMode::NoTables => AutocreateMode::NoTables,
     }
 }
 

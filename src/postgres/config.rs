@@ -1,11 +1,10 @@
 //! Where the database is and how to log in.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use super::url::{self, UrlError};
-use crate::config::Secret;
+use crate::config::{Secret, SslMode};
 
 /// Name, address, TCP, TLS and login together take at most this long unless set; libpq waits for
 /// ever, and a pod that is being rescheduled takes a few seconds.
@@ -13,57 +12,6 @@ const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 
 /// PostgreSQL's own port.
 const PORT_DEFAULT: u16 = 5432;
-
-/// How far TLS is insisted on; the words and their meaning are those of libpq.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SslMode {
-    /// Never TLS.
-    Disable,
-    /// TLS only if the server refuses a plain connection.
-    Allow,
-    /// TLS where the server offers it, unverified; plain otherwise.
-    #[default]
-    Prefer,
-    /// TLS, unverified; with a root certificate file like `verify-ca`.
-    Require,
-    /// TLS with a certificate chain that leads to a trusted root.
-    VerifyCa,
-    /// TLS with a trusted chain and a certificate for this very host name.
-    VerifyFull,
-}
-
-impl SslMode {
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            SslMode::Disable => "disable",
-            SslMode::Allow => "allow",
-            SslMode::Prefer => "prefer",
-            SslMode::Require => "require",
-            SslMode::VerifyCa => "verify-ca",
-            SslMode::VerifyFull => "verify-full",
-        }
-    }
-}
-
-impl FromStr for SslMode {
-    type Err = UrlError;
-
-    fn from_str(word: &str) -> Result<SslMode, UrlError> {
-        [
-            SslMode::Disable,
-            SslMode::Allow,
-            SslMode::Prefer,
-            SslMode::Require,
-            SslMode::VerifyCa,
-            SslMode::VerifyFull,
-        ]
-        .into_iter()
-        .find(|mode| mode.as_str() == word)
-        .ok_or_else(|| UrlError::SslMode(word.to_owned()))
-    }
-}
 
 /// Everything a connection needs. Two connections with equal configs reach the same database.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -28,8 +28,8 @@ mod tests;
 pub mod types;
 mod url;
 
-pub use crate::config::Secret;
-pub use config::{ConnectionConfig, SslMode};
+pub use crate::config::{AutocreateMode, Secret, SslMode};
+pub use config::ConnectionConfig;
 pub use error::{Error, Finding, ServerError, SqlState};
 pub use quote::{quote_identifier, quote_literal};
 pub use replication::{

@@ -7,9 +7,9 @@ use tokio_postgres::Client;
 use super::catalog::Table;
 use super::error::{Error, Finding};
 use super::fields::Fields;
-use super::publication::AutocreateMode;
 use super::quote::quote_identifier;
 use super::slot;
+use crate::config::AutocreateMode;
 
 /// What a source will need.
 #[derive(Debug, Clone, Copy)]

@@ -9,6 +9,7 @@ use super::catalog::Table;
 use super::error::Error;
 use super::fields::Fields;
 use super::quote::{quote_identifier, quote_literal};
+use crate::config::AutocreateMode;
 use crate::error::Kind;
 
 /// Marks a publication that was made here for the captured tables because the role may not publish
@@ -17,19 +18,6 @@ pub(super) const FALLBACK_COMMENT: &str =
     "kept by penstock: the captured tables, in place of FOR ALL TABLES";
 
 const NO_PRIVILEGE: ClientSqlState = ClientSqlState::INSUFFICIENT_PRIVILEGE;
-
-/// `publication.autocreate.mode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AutocreateMode {
-    /// For all tables; where the role may not, for the captured ones, with a warning.
-    AllTables,
-    /// For the captured tables, kept up to date at each start.
-    Filtered,
-    /// Never; it must be there.
-    Disabled,
-    /// An empty one, filled by somebody else.
-    NoTables,
-}
 
 /// What publication is wanted.
 #[derive(Debug, Clone, Copy)]

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::config::{ConnectionConfig, SslMode};
-use crate::config::Secret;
+use super::config::ConnectionConfig;
+use crate::config::{Secret, SslMode};
 use crate::error::{Code, Explain, Kind};
 
 /// A longer `connect_timeout` is cut: an hour is for ever.
@@ -107,7 +107,7 @@ fn set(config: &mut ConnectionConfig, name: &str, value: String) -> Result<(), U
         "user" => config.user = value,
         "password" => config.password = Secret::new(value),
         "dbname" => config.dbname = value,
-        "sslmode" => config.sslmode = value.parse()?,
+        "sslmode" => config.sslmode = sslmode(&value)?,
         "sslrootcert" => config.sslrootcert = file(value),
         "sslcert" => config.sslcert = file(value),
         "sslkey" => config.sslkey = file(value),
@@ -197,6 +197,14 @@ impl Explain for UrlError {
     fn kind(&self) -> Kind {
         Kind::Definite
     }
+}
+
+/// libpq takes the words as they are written here, in lower case only.
+fn sslmode(word: &str) -> Result<SslMode, UrlError> {
+    let found = SslMode::NAMES.iter().find(|(name, _)| *name == word);
+    found
+        .map(|(_, mode)| *mode)
+        .ok_or_else(|| UrlError::SslMode(word.to_owned()))
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use super::deadline::Deadline;
 use super::socket;
 use super::stream::Stream;
 use super::tls::{self, Insist};
-use crate::postgres::config::{ConnectionConfig, SslMode};
+use crate::config::SslMode;
+use crate::postgres::config::ConnectionConfig;
 use crate::postgres::error::Error;
 
 /// One way to connect.

@@ -20,7 +20,8 @@ use tokio_rustls::TlsConnector;
 use super::roots;
 use super::stream::Stream;
 use super::trust::{Trust, Verifier};
-use crate::postgres::config::{ConnectionConfig, SslMode};
+use crate::config::SslMode;
+use crate::postgres::config::ConnectionConfig;
 use crate::postgres::error::Error;
 
 /// What to do where the server has no TLS.

@@ -1,9 +1,9 @@
 //! Everything that is missing, named at once.
 
 use crate::error::{self, Explain};
+use crate::postgres::AutocreateMode;
 use crate::postgres::catalog::tables;
 use crate::postgres::preflight::{self, Needs};
-use crate::postgres::publication::AutocreateMode;
 use crate::postgres::testing::{Cluster, unique};
 use crate::postgres::{Error, connect_sql};
 

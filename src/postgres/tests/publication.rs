@@ -1,8 +1,9 @@
 //! Publications, as the autocreate modes make and keep them.
 
 use crate::error::Explain;
+use crate::postgres::AutocreateMode;
 use crate::postgres::catalog::{Table, tables};
-use crate::postgres::publication::{self, AutocreateMode, Wanted};
+use crate::postgres::publication::{self, Wanted};
 use crate::postgres::testing::{Cluster, unique};
 use crate::postgres::{ConnectionConfig, Error, SqlClient, connect_sql};
 
