@@ -170,6 +170,75 @@ codes! {
     /// An address cannot be bound.
     HTTP_BIND = "PEN-HTTP-008";
 
+    /// No token was sent.
+    AUTH_NO_TOKEN = "PEN-AUTH-001";
+    /// The token is no JSON Web Token: malformed, encrypted, or opaque.
+    AUTH_MALFORMED = "PEN-AUTH-002";
+    /// The token is signed with an algorithm that is not accepted.
+    AUTH_ALGORITHM = "PEN-AUTH-003";
+    /// The token's key is not one of the issuer's.
+    AUTH_UNKNOWN_KEY = "PEN-AUTH-004";
+    /// The token's signature is wrong.
+    AUTH_SIGNATURE = "PEN-AUTH-005";
+    /// The token is of another issuer.
+    AUTH_ISSUER = "PEN-AUTH-006";
+    /// The token is for another audience.
+    AUTH_AUDIENCE = "PEN-AUTH-007";
+    /// The token has expired.
+    AUTH_EXPIRED = "PEN-AUTH-008";
+    /// The token is not valid yet.
+    AUTH_NOT_YET_VALID = "PEN-AUTH-009";
+    /// A claim that must be there is missing or of a wrong form.
+    AUTH_CLAIM = "PEN-AUTH-010";
+    /// The token lacks a scope.
+    AUTH_SCOPE = "PEN-AUTH-011";
+    /// The token belongs to somebody else than the declaration allows.
+    AUTH_NOT_ALLOWED = "PEN-AUTH-012";
+    /// The issuer's keys cannot be had now.
+    AUTH_KEYS_UNAVAILABLE = "PEN-AUTH-013";
+    /// Tokens are not set up.
+    AUTH_NOT_CONFIGURED = "PEN-AUTH-014";
+
+    /// No integration of this name.
+    PUSH_UNKNOWN = "PEN-PUSH-001";
+    /// The integration is retired.
+    PUSH_RETIRED = "PEN-PUSH-002";
+    /// The body's media type is not taken.
+    PUSH_MEDIA_TYPE = "PEN-PUSH-003";
+    /// The body's encoding is not taken.
+    PUSH_ENCODING = "PEN-PUSH-004";
+    /// The body is too large, as it came or unpacked.
+    PUSH_TOO_LARGE = "PEN-PUSH-005";
+    /// The body is malformed.
+    PUSH_MALFORMED = "PEN-PUSH-006";
+    /// A value does not fit its schema.
+    PUSH_SCHEMA = "PEN-PUSH-007";
+    /// An idempotency key is missing or malformed.
+    PUSH_KEY = "PEN-PUSH-008";
+    /// An idempotency key was used for another body.
+    PUSH_KEY_REUSED = "PEN-PUSH-009";
+    /// A push with this idempotency key is under way.
+    PUSH_KEY_IN_FLIGHT = "PEN-PUSH-010";
+    /// As many idempotency keys are remembered as there may be.
+    PUSH_KEYS_FULL = "PEN-PUSH-011";
+    /// The integration's rate is used up.
+    PUSH_RATE = "PEN-PUSH-012";
+    /// A CloudEvents attribute is missing or malformed.
+    PUSH_CLOUD_EVENT = "PEN-PUSH-013";
+    /// Pushes are not taken on the way down, or too many are under way.
+    PUSH_BUSY = "PEN-PUSH-014";
+    /// The body did not come in time.
+    PUSH_SLOW = "PEN-PUSH-015";
+
+    /// No such topic of dead letters, or no such dead letter.
+    DLQ_NOT_FOUND = "PEN-DLQ-001";
+    /// The dead letter cannot be redriven.
+    DLQ_NOT_REDRIVABLE = "PEN-DLQ-002";
+    /// The record that a dead letter stands for is gone.
+    DLQ_RECORD_GONE = "PEN-DLQ-003";
+    /// The dead letters are still being counted.
+    DLQ_NOT_READY = "PEN-DLQ-004";
+
     /// PENSTOCK_URL cannot be reached, or what answers is no Penstock.
     CLI_UNREACHABLE = "PEN-CLI-001";
     /// The server refused a command without saying why in its own form.
@@ -183,7 +252,6 @@ codes! {
     APP_START = "PEN-APP-001";
     /// The demo's PostgreSQL cannot be started.
     APP_DEMO = "PEN-APP-002";
-
 
     /// A text that cannot name a group.
     GROUP_INVALID_ID = "PEN-GROUP-001";
@@ -201,6 +269,8 @@ codes! {
     GROUP_DAMAGED = "PEN-GROUP-007";
     /// Groups are not served on the way down.
     GROUP_CLOSING = "PEN-GROUP-008";
+    /// The group is of the other kind: ordered or shared.
+    GROUP_KIND = "PEN-GROUP-009";
 }
 
 #[cfg(test)]

@@ -72,6 +72,7 @@
 //!   refused or named as off.
 
 pub mod app;
+pub mod auth;
 pub mod backoff;
 pub mod cli;
 pub mod clock;

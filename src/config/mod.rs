@@ -5,7 +5,7 @@
 //! built; loading, `check`, the documentation and the tests work from it. All problems are
 //! collected and told with their place and how to mend them. The environment and the paths come
 //! in as arguments, so nothing here looks at the process.
-//! Not here: acting on a setting; `topics.yaml`, which is not built yet.
+//! Not here: acting on a setting.
 
 mod connector;
 mod connectors;
@@ -22,6 +22,7 @@ mod serve;
 mod source;
 mod suggest;
 mod tables;
+pub mod topics;
 
 pub use connector::{
     AutocreateMode, ConnectorConfig, ConnectorProblem, DatabaseConfig, DecimalFormat, JsonSettings,

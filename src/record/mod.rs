@@ -30,6 +30,7 @@
 
 mod builder;
 mod codec;
+pub mod dead_letter;
 mod error;
 mod filter;
 mod header;
