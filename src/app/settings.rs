@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::error::Error;
 use crate::auth::{self, Tokens};
 use crate::clock::Clock;
+use crate::config::topics::Rules;
 use crate::config::{self, Config, Environment};
 use crate::connect::{Connectors, Declared};
 use crate::log::{self, Cleanup, TopicConfig};
@@ -13,11 +14,12 @@ use crate::serve::http::{Admission, Listeners};
 use crate::serve::kafka;
 
 /// The log's settings.
-pub(super) fn log(config: &Config) -> log::Config {
+pub(super) fn log(config: &Config, rules: &Rules) -> log::Config {
     let mut settings = log::Config::at(&config.data_dir);
     settings.journal_file_bytes = config.journal_file_bytes;
     settings.journal_files = config.journal_files;
     settings.floors.outside = config.disk_floor_bytes;
+    settings.rules = rules.clone();
     settings.topic_defaults = TopicConfig {
         retention_ms: config.retention_ms,
         retention_bytes: config.retention_bytes,

@@ -83,6 +83,14 @@ pub const OTHER_VARIABLES: &[(&str, &str)] = &[
         "the address that client commands talk to (default: that of PENSTOCK_HTTP_LISTEN)",
     ),
     (
+        "PENSTOCK_TOKEN",
+        "a token of Logto that client commands show, where there is no password",
+    ),
+    (
+        "PENSTOCK_CLIENT_SECRET",
+        "the secret of the app that `penstock push` asks a token for",
+    ),
+    (
         "PENSTOCK_LOG",
         "what is logged, such as `info` or `penstock=debug`",
     ),

@@ -10,6 +10,7 @@ use super::load::{Setting, Sources, layer};
 use super::problem::{Problem, Problems};
 use super::secret::Secret;
 use super::source;
+use super::topics::Declarations;
 
 /// What clients without authentication may do at the Kafka port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,6 +53,8 @@ pub struct Config {
     /// Paths of connector files; `*` and `?` stay within a name.
     pub connectors: Vec<String>,
     pub topics_file: PathBuf,
+    /// What `topics_file` declares.
+    pub declarations: Declarations,
     pub auto_create_topics: bool,
     /// At least 1.
     pub default_partitions: i32,
@@ -114,6 +117,7 @@ pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
         source,
         connectors: reader.list("connectors"),
         topics_file,
+        declarations: Declarations::default(),
         auto_create_topics: reader.boolean("topics.auto_create"),
         default_partitions: reader.number("topics.partitions", (1, PARTITIONS_MAX)),
         retention_ms: above_zero(reader.number("topics.retention_ms", (0, i64_max()))),

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::access::Admission;
 use crate::auth::Tokens;
 use crate::clock::Clock;
+use crate::config::topics::Rules;
 use crate::connect::Connectors;
 use crate::group::Groups;
 use crate::log::Log;
@@ -18,6 +19,8 @@ use crate::log::Log;
 pub struct Handles {
     /// The durable log.
     pub log: Log,
+    /// What `topics.yaml` declares.
+    pub rules: Rules,
     /// Consumer groups.
     pub groups: Groups,
     /// Connectors.

@@ -18,6 +18,7 @@ mod health;
 mod logins;
 mod metrics_page;
 mod not_built;
+mod produce;
 mod record_json;
 mod records;
 mod router;
