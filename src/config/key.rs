@@ -146,7 +146,6 @@ const fn key(
     }
 }
 
-const NO_PUSH: &str = "POST /push is not built, so no token is accepted anywhere";
 const NO_DRIVER: &str = "forwarding to another engine is not built; only `embedded` is";
 const NO_ACL: &str = "access rules are not built, and leaving them unenforced would be unsafe";
 
