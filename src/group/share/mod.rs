@@ -8,6 +8,7 @@ mod face;
 pub mod limits;
 mod redrive;
 pub mod state;
+mod stored;
 
 pub use face::{Delivery, Lag, Listing, Read, Service, Shares};
 pub use redrive::{NotRedriven, Redrive, Redriven};
