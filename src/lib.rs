@@ -88,6 +88,7 @@ pub mod log;
 pub mod lsn;
 pub mod metrics;
 pub mod postgres;
+pub mod push;
 pub mod record;
 pub mod serve;
 pub mod tasks;

@@ -85,6 +85,7 @@ impl Server {
             clock: clock.clone(),
             listeners,
             admission: settings::admission(config),
+            tokens: settings::tokens(config, &clock),
             public_url: config.public_url.clone(),
             draining: draining.clone(),
         };

@@ -1,6 +1,10 @@
 //! From the configuration to what the parts are told.
 
+use std::sync::Arc;
+
 use super::error::Error;
+use crate::auth::{self, Tokens};
+use crate::clock::Clock;
 use crate::config::topics::Rules;
 use crate::config::{self, Config, Environment};
 use crate::connect::{Connectors, Declared};
@@ -30,9 +34,20 @@ pub(super) fn log(config: &Config, rules: &Rules) -> log::Config {
 pub(super) fn admission(config: &Config) -> Admission {
     match &config.admin_password {
         Some(password) => Admission::Password(password.clone()),
-        None if config.logto_is_set => Admission::Nobody,
+        None if config.logto.is_some() => Admission::Tokens,
         None => Admission::Local,
     }
+}
+
+/// The verifier of tokens, where an issuer is set.
+pub(super) fn tokens(config: &Config, clock: &Arc<dyn Clock>) -> Option<Tokens> {
+    let logto = config.logto.clone()?;
+    let settings = auth::Config {
+        issuers: logto.issuers,
+        audience: logto.resource,
+        jwks_url: logto.jwks_url,
+    };
+    Some(Tokens::new(settings, clock.clone()))
 }
 
 /// All connectors: those to run, those that are off, those that cannot run.
@@ -58,7 +73,7 @@ pub(super) fn tell_what_is_open(config: &Config, listeners: &Listeners) {
     let http = match admission(config) {
         Admission::Password(_) => "whoever shows PENSTOCK_ADMIN_PASSWORD",
         Admission::Local => "callers on this machine",
-        Admission::Nobody => "nobody, since tokens are not built and no password is set",
+        Admission::Tokens => "tokens with penstock:read or penstock:admin",
     };
     let kafka = match config.kafka_anonymous {
         config::Anonymous::Limited => "anybody: read, groups, create, produce to unowned topics",

@@ -77,6 +77,7 @@ impl Face {
                 ..Listeners::default()
             },
             admission,
+            tokens: None,
             public_url: None,
             draining: draining.clone(),
         };
