@@ -19,7 +19,7 @@ use crate::group::{self, Groups};
 use crate::log::{Log, RealDisk};
 use crate::serve::http::{self, Handles, Listener, Listeners};
 use crate::serve::kafka;
-use crate::{metrics, tasks};
+use crate::{console, metrics, tasks};
 
 /// Running requests are finished within this time, then cut off.
 const REQUESTS_TIMEOUT: Duration = Duration::from_secs(3);
@@ -83,6 +83,8 @@ impl Server {
             listeners,
             admission: settings::admission(config),
             public_url: config.public_url.clone(),
+            console: console::assets(),
+            recorder: Some(recorder.clone()),
             draining: draining.clone(),
         };
         let kafka_handles = kafka::Handles {
