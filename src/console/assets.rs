@@ -45,6 +45,7 @@ const ALL: &[Asset] = &[
     asset!("overview.js", SCRIPT),
     asset!("sources.js", SCRIPT),
     asset!("topics.js", SCRIPT),
+    asset!("tail.js", SCRIPT),
     asset!("groups.js", SCRIPT),
     asset!("letters.js", SCRIPT),
     asset!("push.js", SCRIPT),

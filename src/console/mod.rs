@@ -8,6 +8,7 @@
 //! format.js    numbers, sizes, ages
 //! parts.js     badges, tables, empty states, dialogs
 //! overview.js sources.js topics.js groups.js letters.js push.js    one file a view
+//! tail.js      the live tail of a topic
 //! ```
 //!
 //! Invariants: there is no build step; the page asks nothing of another origin; it shows only what

@@ -84,12 +84,12 @@ async fn records(
     State(shared): State<Arc<Shared>>,
     Path(topic): Path<String>,
     Parameters(asked): Parameters<Asked>,
-    principal: Option<Extension<Principal>>,
+    principal: Option<Extension<Arc<Principal>>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     if stream::is_asked_for(&headers) {
         let principal = principal.map(|Extension(principal)| principal);
-        return stream::open(shared, &topic, asked, principal.as_ref(), &headers).await;
+        return stream::open(shared, &topic, asked, principal.as_deref(), &headers).await;
     }
     let topic = topics::find(&shared, &topic)?;
     let log = &shared.handles.log;

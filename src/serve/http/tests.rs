@@ -70,6 +70,7 @@ impl Face {
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
         let handles = Handles {
             log: log.clone(),
+            rules: Default::default(),
             groups,
             connectors,
             clock,
@@ -78,6 +79,7 @@ impl Face {
                 ..Listeners::default()
             },
             admission,
+            tokens: None,
             public_url: None,
             console: super::Assets::default(),
             recorder: None,
