@@ -20,7 +20,7 @@ use crate::group::{self, Groups};
 use crate::log::{Log, RealDisk};
 use crate::serve::http::{self, Handles, Listener, Listeners};
 use crate::serve::kafka;
-use crate::{metrics, tasks};
+use crate::{console, metrics, tasks};
 
 /// Running requests are finished within this time, then cut off.
 const REQUESTS_TIMEOUT: Duration = Duration::from_secs(3);
@@ -87,6 +87,8 @@ impl Server {
             admission: settings::admission(config),
             tokens: settings::tokens(config, &clock),
             public_url: config.public_url.clone(),
+            console: console::assets(),
+            recorder: Some(recorder.clone()),
             draining: draining.clone(),
         };
         let kafka_handles = kafka::Handles {

@@ -5,6 +5,8 @@
 //! Not here: recording, which happens where things happen, through the `metrics` macros.
 
 pub mod names;
+mod reading;
 mod recorder;
 
+pub use reading::Reading;
 pub use recorder::{Handle, InstallError, UPKEEP_INTERVAL, describe, install};
