@@ -6,7 +6,7 @@
 //!                                               -> snapshot (rows as `r`)
 //!                                               -> stream   (pgoutput -> Table -> Emitter -> Outgoing -> log)
 //!                                                   feedback (status updates, own task)
-//!                                                   watch    (slot and lag gauges, own task)
+//!            -> watch (what the server says of the slot, own task, also while the run is over)
 //! ```
 //!
 //! Invariant: records and the position behind them are in one append, so a change is in its topic
@@ -25,6 +25,7 @@ mod context;
 mod emit;
 mod error;
 mod feedback;
+mod figures;
 mod gauges;
 mod in_flight;
 mod message;
@@ -41,4 +42,5 @@ mod watch;
 
 pub use connectors::{Connectors, Declared};
 pub use error::Error;
+pub use figures::{Observed, Slot, SnapshotRun};
 pub use status::{Positions, SnapshotProgress, State, Status};

@@ -37,7 +37,7 @@ pub use access::Admission;
 pub use assets::{Asset, Assets};
 pub use from::{From, InvalidFrom};
 pub use handles::{Handles, Listeners};
-pub use metrics_page::Render;
+pub use metrics_page::{Broker, MetricsPages};
 pub use record_json::{RecordHeader, RecordJson};
 pub use server::{Error, Listener};
 pub use service::{Service, serve_metrics};
