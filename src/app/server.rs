@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::Error;
 use super::{gauges, settings};
 use crate::clock::Clock;
+use crate::config::topics::Rules;
 use crate::config::{Config, Environment, Listen};
 use crate::connect::Connectors;
 use crate::error::chain;
@@ -65,7 +66,8 @@ impl Server {
     ) -> Result<Server, Error> {
         let bound = bind(config).await?;
         let listeners = bound.addresses();
-        let log = open_log(config, &clock).await?;
+        let rules = Rules::new(config.declarations.clone());
+        let log = open_log(config, &rules, &clock).await?;
         let (groups, groups_service) =
             Groups::open(log.clone(), clock.clone(), group::Config::default()).await?;
         let declared = settings::connectors(config, environment);
@@ -77,11 +79,13 @@ impl Server {
         let watched = Watched(died_sender);
         let handles = Handles {
             log: log.clone(),
+            rules: rules.clone(),
             groups: groups.clone(),
             connectors: connectors.clone(),
             clock: clock.clone(),
             listeners,
             admission: settings::admission(config),
+            tokens: settings::tokens(config, &clock),
             public_url: config.public_url.clone(),
             draining: draining.clone(),
         };
@@ -216,8 +220,8 @@ async fn resolve(listen: &Listen) -> Result<SocketAddr, Error> {
         .ok_or_else(|| unknown(std::io::ErrorKind::NotFound.into()))
 }
 
-async fn open_log(config: &Config, clock: &Arc<dyn Clock>) -> Result<Log, Error> {
-    let settings = settings::log(config);
+async fn open_log(config: &Config, rules: &Rules, clock: &Arc<dyn Clock>) -> Result<Log, Error> {
+    let settings = settings::log(config, rules);
     let clock = clock.clone();
     let open = move || Log::open(settings, Arc::new(RealDisk), clock);
     let opened = tokio::task::spawn_blocking(open).await;

@@ -1,6 +1,11 @@
 //! From the configuration to what the parts are told.
 
+use std::sync::Arc;
+
 use super::error::Error;
+use crate::auth::{self, Tokens};
+use crate::clock::Clock;
+use crate::config::topics::Rules;
 use crate::config::{self, Config, Environment};
 use crate::connect::{Connectors, Declared};
 use crate::log::{self, Cleanup, TopicConfig};
@@ -9,11 +14,12 @@ use crate::serve::http::{Admission, Listeners};
 use crate::serve::kafka;
 
 /// The log's settings.
-pub(super) fn log(config: &Config) -> log::Config {
+pub(super) fn log(config: &Config, rules: &Rules) -> log::Config {
     let mut settings = log::Config::at(&config.data_dir);
     settings.journal_file_bytes = config.journal_file_bytes;
     settings.journal_files = config.journal_files;
     settings.floors.outside = config.disk_floor_bytes;
+    settings.rules = rules.clone();
     settings.topic_defaults = TopicConfig {
         retention_ms: config.retention_ms,
         retention_bytes: config.retention_bytes,
@@ -28,9 +34,20 @@ pub(super) fn log(config: &Config) -> log::Config {
 pub(super) fn admission(config: &Config) -> Admission {
     match &config.admin_password {
         Some(password) => Admission::Password(password.clone()),
-        None if config.logto_is_set => Admission::Nobody,
+        None if config.logto.is_some() => Admission::Tokens,
         None => Admission::Local,
     }
+}
+
+/// The verifier of tokens, where an issuer is set.
+pub(super) fn tokens(config: &Config, clock: &Arc<dyn Clock>) -> Option<Tokens> {
+    let logto = config.logto.clone()?;
+    let settings = auth::Config {
+        issuers: logto.issuers,
+        audience: logto.resource,
+        jwks_url: logto.jwks_url,
+    };
+    Some(Tokens::new(settings, clock.clone()))
 }
 
 /// All connectors: those to run, those that are off, those that cannot run.
@@ -56,7 +73,7 @@ pub(super) fn tell_what_is_open(config: &Config, listeners: &Listeners) {
     let http = match admission(config) {
         Admission::Password(_) => "whoever shows PENSTOCK_ADMIN_PASSWORD",
         Admission::Local => "callers on this machine",
-        Admission::Nobody => "nobody, since tokens are not built and no password is set",
+        Admission::Tokens => "tokens with penstock:read or penstock:admin",
     };
     let kafka = match config.kafka_anonymous {
         config::Anonymous::Limited => "anybody: read, groups, create, produce to unowned topics",

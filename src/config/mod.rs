@@ -35,6 +35,6 @@ pub use listen::{Advertise, Listen};
 pub use load::{Origin, Setting, Sources};
 pub use problem::{Place, Problem, Problems};
 pub use secret::Secret;
-pub use serve::{Anonymous, Config, load};
+pub use serve::{Anonymous, Config, Logto, load};
 pub use suggest::nearest;
 pub use tables::TableFilter;

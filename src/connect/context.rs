@@ -69,7 +69,8 @@ impl Context {
             return Ok(topic);
         }
         let config = self.log.default_topic_config(name);
-        Ok(self.log.create_topic(name, self.partitions, config).await?)
+        let partitions = self.log.default_partitions(name, self.partitions);
+        Ok(self.log.create_topic(name, partitions, config).await?)
     }
 
     /// The key of this connector's position.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::config::topics::{CleanupPolicy, Rules, TopicRule};
 use crate::topic::TopicName;
 
 /// Bytes that may be acknowledged or waiting but not yet written to segments.
@@ -56,6 +57,28 @@ pub struct TopicConfig {
     pub max_message_bytes: u32,
 }
 
+impl TopicConfig {
+    /// Sets what `rule` declares, and leaves the rest as it is.
+    pub fn declare(&mut self, rule: &TopicRule) {
+        if let Some(kept) = rule.retention_ms {
+            self.retention_ms = Some(kept).filter(|kept| *kept >= 0);
+        }
+        if let Some(kept) = rule.retention_bytes {
+            self.retention_bytes = Some(kept).filter(|kept| *kept >= 0);
+        }
+        if let Some(cleanup) = rule.cleanup {
+            self.cleanup = match cleanup {
+                CleanupPolicy::Delete => Cleanup::Delete,
+                // Files that ask for both are refused when they are read.
+                CleanupPolicy::Compact | CleanupPolicy::CompactDelete => Cleanup::Compact,
+            };
+        }
+        if let Some(bytes) = rule.max_message_bytes {
+            self.max_message_bytes = bytes;
+        }
+    }
+}
+
 /// Free bytes below which appends are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DiskFloors {
@@ -94,6 +117,8 @@ pub struct Config {
     pub journal_files: u32,
     /// Settings of topics made without settings.
     pub topic_defaults: TopicConfig,
+    /// What `topics.yaml` declares for topics of a name; it goes before `topic_defaults`.
+    pub rules: Rules,
     /// Free bytes below which appends are refused.
     pub floors: DiskFloors,
 }
@@ -113,6 +138,7 @@ impl Config {
                 cleanup: Cleanup::Delete,
                 max_message_bytes: 16 << 20,
             },
+            rules: Rules::default(),
             floors: DiskFloors::default(),
         }
     }
@@ -127,6 +153,12 @@ impl Config {
             config.retention_bytes = None;
         } else if name.as_str().starts_with("dlq.") {
             config.retention_ms = Some(DLQ_RETENTION_MS);
+        }
+        // Internal topics hold Penstock's own state: no declaration reaches them.
+        if !name.is_internal()
+            && let Some(rule) = self.rules.now().topic(name.as_str())
+        {
+            config.declare(rule);
         }
         config
     }

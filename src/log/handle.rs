@@ -209,10 +209,19 @@ impl Log {
             .await
     }
 
-    /// Defaults for a topic of this name (internal topics are compacted with small segments,
-    /// `dlq.*` keep 30 days).
+    /// Settings for a new topic of this name: what `topics.yaml` declares for it, and the defaults
+    /// for the rest (internal topics are compacted with small segments, `dlq.*` keep 30 days).
+    /// Whoever makes a topic begins with these.
     pub fn default_topic_config(&self, name: &TopicName) -> TopicConfig {
         self.0.config.topic_defaults(name)
+    }
+
+    /// Partitions for a new topic of this name: as `topics.yaml` declares, else `otherwise`.
+    pub fn default_partitions(&self, name: &TopicName, otherwise: u32) -> u32 {
+        let rules = self.0.config.rules.now();
+        let rule = Some(&rules).filter(|_| !name.is_internal());
+        let declared = rule.and_then(|rules| rules.topic(name.as_str())?.partitions);
+        declared.unwrap_or(otherwise)
     }
 
     async fn change(

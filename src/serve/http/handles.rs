@@ -7,7 +7,9 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::access::Admission;
+use crate::auth::Tokens;
 use crate::clock::Clock;
+use crate::config::topics::Rules;
 use crate::connect::Connectors;
 use crate::group::Groups;
 use crate::log::Log;
@@ -17,6 +19,8 @@ use crate::log::Log;
 pub struct Handles {
     /// The durable log.
     pub log: Log,
+    /// What `topics.yaml` declares.
+    pub rules: Rules,
     /// Consumer groups.
     pub groups: Groups,
     /// Connectors.
@@ -27,6 +31,9 @@ pub struct Handles {
     pub listeners: Listeners,
     /// Who is let in.
     pub admission: Admission,
+    /// Verifies tokens, for pushes and for the administrator's surface; `None` where no issuer is
+    /// set.
+    pub tokens: Option<Tokens>,
     /// The address under which people reach this server through a proxy, without a trailing slash.
     pub public_url: Option<String>,
     /// Cancelled when the process is on its way down: `/readyz` says so and long polls end.

@@ -68,6 +68,7 @@ impl Face {
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
         let handles = Handles {
             log: log.clone(),
+            rules: Default::default(),
             groups,
             connectors,
             clock,
@@ -76,6 +77,7 @@ impl Face {
                 ..Listeners::default()
             },
             admission,
+            tokens: None,
             public_url: None,
             draining: draining.clone(),
         };

@@ -62,8 +62,8 @@ struct PartitionEntry {
 #[serde(deny_unknown_fields)]
 struct NewTopic {
     name: String,
-    #[serde(default = "one")]
-    partitions: u32,
+    /// Without it: as declared for the name, else 1.
+    partitions: Option<u32>,
     #[serde(default)]
     config: BTreeMap<String, Value>,
 }
@@ -73,11 +73,6 @@ struct NewTopic {
 #[serde(deny_unknown_fields)]
 struct Change {
     config: BTreeMap<String, Value>,
-}
-
-/// The default number of partitions.
-const fn one() -> u32 {
-    1
 }
 
 fn entry(shared: &Shared, topic: &Topic) -> Entry {
@@ -126,7 +121,9 @@ async fn create(State(shared): State<Arc<Shared>>, body: Body) -> Result<Respons
     let mut config = shared.handles.log.default_topic_config(&name);
     topic_settings::apply(&mut config, &asked.config)?;
     let log = &shared.handles.log;
-    let topic = log.create_topic(&name, asked.partitions, config).await?;
+    let partitions = asked.partitions;
+    let partitions = partitions.unwrap_or_else(|| log.default_partitions(&name, 1));
+    let topic = log.create_topic(&name, partitions, config).await?;
     let mut response = (StatusCode::CREATED, Json(description(&shared, &topic))).into_response();
     if let Ok(location) = HeaderValue::try_from(format!("/topics/{name}")) {
         response.headers_mut().insert(header::LOCATION, location);

@@ -107,7 +107,10 @@ fn plan(context: Context<'_>, asked: &CreatableTopic) -> Result<Plan, Refused> {
         return Err((ErrorCode::INVALID_REPLICATION_FACTOR, why));
     }
     let partitions = match asked.num_partitions {
-        -1 => context.broker.config.default_partitions,
+        -1 => {
+            let otherwise = context.broker.config.default_partitions;
+            context.broker.log.default_partitions(&name, otherwise)
+        }
         count @ 1..=PARTITIONS_MAX => count.unsigned_abs(),
         count => {
             let why = format!("a topic has 1 to {PARTITIONS_MAX} partitions, not {count}");

@@ -89,6 +89,7 @@ async fn one(
     }
     let settings = broker.log.default_topic_config(&name);
     let partitions = broker.config.default_partitions;
+    let partitions = broker.log.default_partitions(&name, partitions);
     match broker.create_topic(&name, partitions, settings).await {
         Ok(topic) => describe(&topic),
         // Another client was quicker.
