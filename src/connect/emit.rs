@@ -292,11 +292,7 @@ impl Emitter {
     }
 
     /// Writes the key of `keyed` into its buffer; an empty one is none.
-    fn encode_key(
-        &mut self,
-        change: &Change<'_, '_>,
-        keyed: &[Value<'_>],
-    ) -> Result<(), Error> {
+    fn encode_key(&mut self, change: &Change<'_, '_>, keyed: &[Value<'_>]) -> Result<(), Error> {
         self.key.clear();
         match &change.table.key {
             Some(key) if !keyed.is_empty() => {

@@ -133,7 +133,11 @@ impl Letters {
 impl Target {
     /// Finds the topic, which is made on first need.
     async fn find(context: &Context, out: &mut Outgoing) -> Result<Target, Error> {
-        let name = format!("{}source.{}", dead_letter::TOPIC_PREFIX, context.config.name);
+        let name = format!(
+            "{}source.{}",
+            dead_letter::TOPIC_PREFIX,
+            context.config.name
+        );
         let name = TopicName::parse(&name).map_err(|cause| Error::TopicName {
             table: "dead letters".to_owned(),
             cause,

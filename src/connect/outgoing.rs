@@ -38,7 +38,10 @@ impl NewRecord<'_> {
     pub(super) fn batch_bytes(&self) -> usize {
         let headers = self.headers.iter();
         let headers = headers.map(|header| header.key.len() + header.value.map_or(0, <[u8]>::len));
-        let payload = [self.key, self.value].into_iter().flatten().map(<[u8]>::len);
+        let payload = [self.key, self.value]
+            .into_iter()
+            .flatten()
+            .map(<[u8]>::len);
         payload.chain(headers).sum::<usize>() + RECORD_OVERHEAD_BYTES
     }
 }
@@ -93,7 +96,10 @@ impl Outgoing {
         let Some(building) = self.lanes.get_mut(lane.0) else {
             return Ok(());
         };
-        let with_it = building.batch.len_bytes().saturating_add(record.batch_bytes());
+        let with_it = building
+            .batch
+            .len_bytes()
+            .saturating_add(record.batch_bytes());
         if with_it > building.batch_bytes_max && !building.batch.is_empty() {
             building.batch.finish_into(&mut building.full)?;
         }

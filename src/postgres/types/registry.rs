@@ -131,7 +131,13 @@ mod tests {
         };
         let registry: TypeRegistry = [
             info(20_000, "mood", TypeKind::Enum { labels: vec![] }),
-            info(20_001, "_mood", TypeKind::Array { element_oid: 20_000 }),
+            info(
+                20_001,
+                "_mood",
+                TypeKind::Array {
+                    element_oid: 20_000,
+                },
+            ),
         ]
         .into_iter()
         .collect();

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::config::connector::{
-    AutocreateMode, DecimalFormat, Failures, JsonSettings, OnFailure, OnSlotLoss, SkippedOperations, SnapshotMode,
-    SslMode,
+    AutocreateMode, DecimalFormat, Failures, JsonSettings, OnFailure, OnSlotLoss,
+    SkippedOperations, SnapshotMode, SslMode,
 };
 
 const LEAST: &str =
@@ -63,11 +63,10 @@ fn the_least_file_gets_the_defaults_of_debezium_and_connect() {
 fn a_file_asks_for_dead_letters_in_the_words_of_connect_or_debezium() {
     let connector = run(with(r#","errors.tolerance":"ALL""#));
     assert_eq!(connector.failures, Failures::DEAD_LETTERS);
-    let connector = run(with(r#","event.processing.failure.handling.mode":"ignore""#));
-    assert_eq!(
-        connector.failures.unconvertible,
-        OnFailure::QuietDeadLetter
-    );
+    let connector = run(with(
+        r#","event.processing.failure.handling.mode":"ignore""#,
+    ));
+    assert_eq!(connector.failures.unconvertible, OnFailure::QuietDeadLetter);
     let text = failed(with(r#","errors.tolerance":"some""#));
     assert!(text.contains("errors.tolerance"), "{text}");
 }
