@@ -33,6 +33,8 @@ pub(super) enum Command {
     Demo(Demo),
     /// Check the configuration and the connector files
     Check(Check),
+    /// Look at databases, privileges, slots, disk, Logto and addresses; print what to paste
+    Doctor(Doctor),
     /// Ask a running server whether it is healthy
     Healthcheck(Healthcheck),
     /// Show and change topics
@@ -130,6 +132,15 @@ pub(super) struct Demo {
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
+    #[command(flatten)]
+    pub(super) settings: Settings,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
     #[command(flatten)]
     pub(super) settings: Settings,
     /// Print JSON

@@ -8,7 +8,7 @@ use clap::Parser;
 use super::arguments::{Arguments, Command, Log};
 use super::failure::Failure;
 use super::{
-    bench, check, completions, connectors, groups, healthcheck, produce, push, serve, tail, topics,
+    bench, check, completions, connectors, doctor, groups, healthcheck, produce, push, serve, tail, topics,
     verify,
 };
 use crate::error;
@@ -30,6 +30,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Serve(flags) => serve::serve(flags),
         Command::Demo(flags) => serve::demo(&flags),
         Command::Check(flags) => check::run(&flags),
+        Command::Doctor(flags) => block_on(doctor::run(flags)),
         Command::Healthcheck(flags) => block_on(healthcheck::run(flags)),
         Command::Topics(command) => block_on(topics::run(command)),
         Command::Tail(flags) => block_on(tail::run(flags)),
