@@ -198,6 +198,8 @@ codes! {
     AUTH_KEYS_UNAVAILABLE = "PEN-AUTH-013";
     /// Tokens are not set up.
     AUTH_NOT_CONFIGURED = "PEN-AUTH-014";
+    /// A token came twice, or where tokens are not taken.
+    AUTH_REQUEST = "PEN-AUTH-015";
 
     /// No integration of this name.
     PUSH_UNKNOWN = "PEN-PUSH-001";

@@ -1,12 +1,17 @@
 //! From the configuration to what the parts are told.
 
+use std::sync::Arc;
+
 use super::error::Error;
+use crate::auth::{self, Tokens};
+use crate::clock::Clock;
 use crate::config::topics::Rules;
+use super::ready::reachable;
 use crate::config::{self, Config, Environment};
 use crate::connect::{Connectors, Declared};
 use crate::log::{self, Cleanup, TopicConfig};
 use crate::metrics;
-use crate::serve::http::{Admission, Listeners};
+use crate::serve::http::{self, Admission, Listeners};
 use crate::serve::kafka;
 
 /// The log's settings.
@@ -30,9 +35,20 @@ pub(super) fn log(config: &Config, rules: &Rules) -> log::Config {
 pub(super) fn admission(config: &Config) -> Admission {
     match &config.admin_password {
         Some(password) => Admission::Password(password.clone()),
-        None if config.logto_is_set => Admission::Nobody,
+        None if config.logto.is_some() => Admission::Tokens,
         None => Admission::Local,
     }
+}
+
+/// The verifier of tokens, where an issuer is set.
+pub(super) fn tokens(config: &Config, clock: &Arc<dyn Clock>) -> Option<Tokens> {
+    let logto = config.logto.clone()?;
+    let settings = auth::Config {
+        issuers: logto.issuers,
+        audience: logto.resource,
+        jwks_url: logto.jwks_url,
+    };
+    Some(Tokens::new(settings, clock.clone()))
 }
 
 /// All connectors: those to run, those that are off, those that cannot run.
@@ -58,7 +74,7 @@ pub(super) fn tell_what_is_open(config: &Config, listeners: &Listeners) {
     let http = match admission(config) {
         Admission::Password(_) => "whoever shows PENSTOCK_ADMIN_PASSWORD",
         Admission::Local => "callers on this machine",
-        Admission::Nobody => "nobody, since tokens are not built and no password is set",
+        Admission::Tokens => "tokens with penstock:read or penstock:admin",
     };
     let kafka = match config.kafka_anonymous {
         config::Anonymous::Limited => "anybody: read, groups, create, produce to unowned topics",
@@ -96,6 +112,23 @@ pub(super) fn kafka(config: &Config) -> kafka::Config {
         default_partitions: partitions(config),
         anonymous_admin: config.kafka_anonymous == config::Anonymous::Admin,
         ..kafka::Config::default()
+    }
+}
+
+/// How kafka_exporter would name this broker: the address that clients are told.
+pub(super) fn broker(config: &Config, listeners: &Listeners) -> http::Broker {
+    let bound = listeners.kafka.map(reachable);
+    let address = match (&config.kafka_advertise, bound) {
+        (Some(told), bound) => {
+            let port = told.port.or(bound.map(|bound| bound.port()));
+            format!("{}:{}", told.host, port.unwrap_or_default())
+        }
+        (None, Some(bound)) => bound.to_string(),
+        (None, None) => String::new(),
+    };
+    http::Broker {
+        id: kafka::NODE_ID,
+        address,
     }
 }
 

@@ -83,6 +83,14 @@ pub const OTHER_VARIABLES: &[(&str, &str)] = &[
         "the address that client commands talk to (default: that of PENSTOCK_HTTP_LISTEN)",
     ),
     (
+        "PENSTOCK_TOKEN",
+        "a token of Logto that client commands show, where there is no password",
+    ),
+    (
+        "PENSTOCK_CLIENT_SECRET",
+        "the secret of the app that `penstock push` asks a token for",
+    ),
+    (
         "PENSTOCK_LOG",
         "what is logged, such as `info` or `penstock=debug`",
     ),
@@ -138,7 +146,6 @@ const fn key(
     }
 }
 
-const NO_PUSH: &str = "POST /push is not built, so no token is accepted anywhere";
 const NO_DRIVER: &str = "forwarding to another engine is not built; only `embedded` is";
 const NO_ACL: &str = "access rules are not built, and leaving them unenforced would be unsafe";
 
@@ -199,14 +206,14 @@ pub const KEYS: &[Key] = &[
         "Password of the user `admin`; without one the admin surface answers loopback callers only."),
     key("acl", Some("PENSTOCK_ACL"), Shape::Text, "", Built::Refused(NO_ACL),
         "Access rules for Kafka clients."),
-    key("logto.endpoint", Some("PENSTOCK_LOGTO_ENDPOINT"), Shape::Text, "", Built::Ignored(NO_PUSH),
+    key("logto.endpoint", Some("PENSTOCK_LOGTO_ENDPOINT"), Shape::Text, "", Built::Yes,
         "Address of Logto."),
-    key("logto.issuer", Some("PENSTOCK_LOGTO_ISSUER"), Shape::Text, "", Built::Ignored(NO_PUSH),
-        "Issuer of the tokens; default {endpoint}/oidc."),
-    key("logto.jwks_url", Some("PENSTOCK_LOGTO_JWKS_URL"), Shape::Text, "", Built::Ignored(NO_PUSH),
-        "Where the issuer's keys are; default: from its openid-configuration."),
-    key("logto.resource", Some("PENSTOCK_LOGTO_RESOURCE"), Shape::Text, "", Built::Ignored(NO_PUSH),
-        "Audience that tokens must name."),
+    key("logto.issuer", Some("PENSTOCK_LOGTO_ISSUER"), Shape::Text, "", Built::Yes,
+        "Issuer of the tokens, or several names of it separated by commas; default {endpoint}/oidc."),
+    key("logto.jwks_url", Some("PENSTOCK_LOGTO_JWKS_URL"), Shape::Text, "", Built::Yes,
+        "Where the issuer's keys are; default: from the openid-configuration of the (first) issuer."),
+    key("logto.resource", Some("PENSTOCK_LOGTO_RESOURCE"), Shape::Text, "", Built::Yes,
+        "Audience that tokens must name; required with the endpoint or the issuer."),
     key("secrets.dirs", Some("PENSTOCK_SECRETS_DIRS"), Shape::List, "/run/secrets", Built::Yes,
         "Folders below which ${file:...} and ${dir:...} of connector files may read."),
     key("secrets.env", Some("PENSTOCK_SECRETS_ENV"), Shape::List, "",

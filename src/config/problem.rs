@@ -109,6 +109,13 @@ pub enum Problem {
         what: String,
         mend: String,
     },
+    /// An address is accepted, but what goes there can be read and changed on the way.
+    #[error("protect {key} ({place}): {what}")]
+    Unencrypted {
+        key: String,
+        place: Place,
+        what: String,
+    },
     /// Something is accepted but has no effect, or another one than it may seem.
     #[error("give {key} ({place}) an effect: {what}")]
     WithoutEffect {
@@ -122,7 +129,7 @@ impl Explain for Problem {
     fn code(&self) -> Code {
         match self {
             Problem::UnknownKey { .. } | Problem::StrayKey { .. } => CONFIG_UNKNOWN_KEY,
-            Problem::InvalidValue { .. } => CONFIG_INVALID_VALUE,
+            Problem::InvalidValue { .. } | Problem::Unencrypted { .. } => CONFIG_INVALID_VALUE,
             Problem::Contradiction { .. } => CONFIG_CONTRADICTION,
             Problem::Unreadable { .. } | Problem::Unparsable { .. } => CONFIG_UNREADABLE,
             Problem::NotBuilt { .. } | Problem::WithoutEffect { .. } => CONFIG_NOT_BUILT,
@@ -150,6 +157,9 @@ impl Explain for Problem {
             Problem::Contradiction { mend, .. }
             | Problem::NotBuilt { mend, .. }
             | Problem::Placeholder { mend, .. } => Some(mend.clone()),
+            Problem::Unencrypted { .. } => {
+                Some("use https:// unless both run on one machine or private network".to_owned())
+            }
             Problem::Unreadable { .. } => Some("check that it exists and is readable".to_owned()),
             Problem::Unparsable { .. } | Problem::WithoutEffect { .. } => None,
         }

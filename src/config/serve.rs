@@ -21,6 +21,17 @@ pub enum Anonymous {
     Admin,
 }
 
+/// Whose tokens are taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logto {
+    /// The names of the issuer, at least one.
+    pub issuers: Vec<String>,
+    /// `None`: from the first issuer's openid-configuration.
+    pub jwks_url: Option<String>,
+    /// The audience that tokens name.
+    pub resource: String,
+}
+
 /// Everything `serve` is told, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -57,9 +68,8 @@ pub struct Config {
     /// `None`: the larger of 1 GiB and 5 % of the disk, at most half of it.
     pub disk_floor_bytes: Option<u64>,
     pub admin_password: Option<Secret>,
-    /// A Logto setting is there. Tokens are not built, so no caller can show one; but who set it
-    /// wants the surface guarded, so loopback callers are not let in without the password.
-    pub logto_is_set: bool,
+    /// `None`: tokens are not asked for and not taken.
+    pub logto: Option<Logto>,
     /// Folders below which `${file:...}` and `${dir:...}` may read.
     pub secrets_dirs: Vec<PathBuf>,
     /// Every key with its value and where that came from, for `check` and the start log.
@@ -117,7 +127,7 @@ pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
         journal_files: reader.number("log.journal_files", JOURNAL_FILES),
         disk_floor_bytes: reader.optional_number("log.disk_floor_bytes"),
         admin_password: reader.optional("admin.password").map(Secret::new),
-        logto_is_set: reader.logto(),
+        logto: reader.logto(),
         secrets_dirs: reader
             .list("secrets.dirs")
             .iter()
@@ -276,19 +286,79 @@ impl<'a> Reader<'a> {
         Some(text.trim_end_matches('/').to_owned())
     }
 
-    fn logto(&mut self) -> bool {
-        let names = ["logto.endpoint", "logto.issuer", "logto.jwks_url"];
-        let asked = ["logto.endpoint", "logto.issuer"];
-        let missing = self.optional("logto.resource").is_none();
-        if missing && let Some(name) = asked.iter().find(|name| self.optional(name).is_some()) {
-            let setting = self.setting(name);
+    /// Tokens are asked for as soon as one of these settings is there; half of them is an error.
+    fn logto(&mut self) -> Option<Logto> {
+        let names = [
+            "logto.endpoint",
+            "logto.issuer",
+            "logto.jwks_url",
+            "logto.resource",
+        ];
+        let set = names.iter().find(|name| self.optional(name).is_some())?;
+        let issuers = self.issuers();
+        let resource = self.optional("logto.resource");
+        let missing = match (issuers.is_empty(), resource) {
+            (_, None) => Some((
+                "logto.resource is not",
+                "set PENSTOCK_LOGTO_RESOURCE to the API's identifier",
+            )),
+            (true, Some(_)) => Some((
+                "neither logto.endpoint nor logto.issuer is",
+                "set PENSTOCK_LOGTO_ENDPOINT to the address of Logto, or unset the others",
+            )),
+            (false, Some(_)) => None,
+        };
+        if let Some((what, mend)) = missing {
             self.errors.push(Problem::Contradiction {
-                place: setting.place(),
-                what: format!("{name} is set and logto.resource is not"),
-                mend: "set PENSTOCK_LOGTO_RESOURCE to the API's identifier".to_owned(),
+                place: self.setting(set).place(),
+                what: format!("{set} is set and {what}"),
+                mend: mend.to_owned(),
+            });
+            return None;
+        }
+        Some(Logto {
+            issuers,
+            jwks_url: self.web_address("logto.jwks_url", self.optional("logto.jwks_url")),
+            resource: resource?.to_owned(),
+        })
+    }
+
+    /// The issuers that are named, else the one below the endpoint.
+    fn issuers(&mut self) -> Vec<String> {
+        let endpoint = self.web_address("logto.endpoint", self.optional("logto.endpoint"));
+        if self.optional("logto.issuer").is_none() {
+            return endpoint
+                .map(|endpoint| format!("{}/oidc", endpoint.trim_end_matches('/')))
+                .into_iter()
+                .collect();
+        }
+        let named = self.list("logto.issuer");
+        named
+            .iter()
+            .filter_map(|issuer| self.web_address("logto.issuer", Some(issuer)))
+            .collect()
+    }
+
+    /// An address of the web, as it is written.
+    fn web_address(&mut self, name: &str, text: Option<&str>) -> Option<String> {
+        let text = text?;
+        let rest = text
+            .strip_prefix("https://")
+            .or_else(|| text.strip_prefix("http://"));
+        let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
+        let usable = host.is_some_and(|host| !host.is_empty() && !host.contains('@'))
+            && !text.contains(|c: char| c.is_whitespace() || c.is_control());
+        if !usable {
+            let what = format!("\"{text}\" is no address such as https://auth.example.com");
+            self.refuse(name, what, None);
+        } else if text.starts_with("http://") {
+            self.warnings.push(Problem::Unencrypted {
+                key: name.to_owned(),
+                place: self.setting(name).place(),
+                what: format!("\"{text}\" is asked for keys without encryption"),
             });
         }
-        !missing || names.iter().any(|name| self.optional(name).is_some())
+        Some(text.to_owned())
     }
 
     fn source(&mut self) -> Option<ConnectorConfig> {

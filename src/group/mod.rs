@@ -19,6 +19,7 @@ mod lag;
 pub mod limits;
 mod replay;
 mod service;
+pub mod share;
 mod shared;
 pub mod state;
 mod stored;

@@ -4,7 +4,6 @@
 
 mod child;
 mod peer;
-mod scratch;
 mod serve;
 mod source;
 
@@ -13,13 +12,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use self::child::Ran;
-use self::scratch::Scratch;
 use self::source::Source;
 use super::super::failure::Failure;
 use super::super::output;
 use super::arguments::Cdc;
 use super::numbers::{float, median, per_million, per_second, ratio, rounded};
 use super::run::interruptible;
+use super::scratch::Scratch;
 use crate::app::PrivatePostgres;
 
 /// Both readers of one pair.

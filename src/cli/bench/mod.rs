@@ -22,6 +22,8 @@ mod process;
 mod produce;
 mod report;
 mod run;
+mod running;
+mod scratch;
 mod temporary;
 
 pub(super) use arguments::Bench;

@@ -148,11 +148,90 @@ fn drivers_are_refused_and_the_embedded_broker_is_not() {
 }
 
 #[test]
-fn logto_wants_its_resource_and_locks_the_open_surface() {
-    let error = with("", &[("PENSTOCK_LOGTO_ENDPOINT", "http://logto:3001")]).unwrap_err();
-    assert!(error.contains("PENSTOCK_LOGTO_RESOURCE"), "{error}");
-    let config = with("", &[("PENSTOCK_LOGTO_RESOURCE", "https://api")]).unwrap();
-    assert!(config.logto_is_set && config.warnings.len() == 1);
+fn logto_is_an_endpoint_and_a_resource() {
+    let endpoint = ("PENSTOCK_LOGTO_ENDPOINT", "http://logto:3001/");
+    let resource = ("PENSTOCK_LOGTO_RESOURCE", "https://api");
+    let config = with("", &[endpoint, resource]).unwrap();
+    let logto = config.logto.unwrap();
+    assert_eq!(logto.issuers, ["http://logto:3001/oidc"]);
+    assert_eq!((&*logto.resource, logto.jwks_url), ("https://api", None));
+    assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
+    assert!(config.warnings[0].contains("without encryption"));
+    assert!(with("", &[]).unwrap().logto.is_none());
+}
+
+#[test]
+fn issuers_may_be_several_and_replace_the_endpoint() {
+    let config = with(
+        "",
+        &[
+            ("PENSTOCK_LOGTO_ENDPOINT", "https://logto.example.com"),
+            (
+                "PENSTOCK_LOGTO_ISSUER",
+                "https://a.example.com/oidc, https://b.example.com/oidc",
+            ),
+            ("PENSTOCK_LOGTO_JWKS_URL", "https://a.example.com/oidc/jwks"),
+            ("PENSTOCK_LOGTO_RESOURCE", "https://api"),
+        ],
+    )
+    .unwrap();
+    let logto = config.logto.unwrap();
+    assert_eq!(
+        logto.issuers,
+        ["https://a.example.com/oidc", "https://b.example.com/oidc"]
+    );
+    assert_eq!(
+        logto.jwks_url.as_deref(),
+        Some("https://a.example.com/oidc/jwks")
+    );
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+}
+
+#[test]
+fn half_of_logto_is_refused() {
+    let refused: &[(&[(&str, &str)], &str)] = &[
+        (
+            &[("PENSTOCK_LOGTO_ENDPOINT", "https://logto")],
+            "PENSTOCK_LOGTO_RESOURCE",
+        ),
+        (
+            &[("PENSTOCK_LOGTO_RESOURCE", "https://api")],
+            "PENSTOCK_LOGTO_ENDPOINT",
+        ),
+        (
+            &[
+                ("PENSTOCK_LOGTO_JWKS_URL", "https://logto/jwks"),
+                ("PENSTOCK_LOGTO_RESOURCE", "https://api"),
+            ],
+            "PENSTOCK_LOGTO_ENDPOINT",
+        ),
+        (
+            &[
+                ("PENSTOCK_LOGTO_ISSUER", " , "),
+                ("PENSTOCK_LOGTO_RESOURCE", "https://api"),
+            ],
+            "PENSTOCK_LOGTO_ENDPOINT",
+        ),
+    ];
+    for (set, expected) in refused {
+        let error = with("", set).unwrap_err();
+        assert!(error.contains(expected), "{set:?}: {error}");
+        assert!(error.contains("PEN-CONFIG-003"), "{set:?}: {error}");
+    }
+    for address in [
+        "logto:3001",
+        "ftp://logto",
+        "https://",
+        "https://u@h",
+        "https://a b",
+    ] {
+        let set = [
+            ("PENSTOCK_LOGTO_ENDPOINT", address),
+            ("PENSTOCK_LOGTO_RESOURCE", "https://api"),
+        ];
+        let error = with("", &set).unwrap_err();
+        assert!(error.contains("PEN-CONFIG-002"), "{address}: {error}");
+    }
 }
 
 #[test]

@@ -31,8 +31,8 @@ pub enum Admission {
     Password(Secret),
     /// Callers on this machine.
     Local,
-    /// Nobody: tokens are asked for, and tokens are not built.
-    Nobody,
+    /// Whoever shows a token; no password is set.
+    Tokens,
 }
 
 /// The rule, and what it remembers.
@@ -66,10 +66,10 @@ impl Access {
         match &self.admission {
             Admission::Password(password) => self.check_password(caller, password, now_ms),
             Admission::Local => check_local(caller, self.public_url.as_deref()),
-            Admission::Nobody => Err(Problem::new(
+            Admission::Tokens => Err(Problem::new(
                 error::HTTP_UNAUTHORIZED,
-                "log in with a token: tokens are not built",
-                "set PENSTOCK_ADMIN_PASSWORD, or unset PENSTOCK_LOGTO_ENDPOINT and its kin",
+                "log in without a token",
+                "send Authorization: Bearer TOKEN with the scope penstock:read or penstock:admin",
             )),
         }
     }

@@ -7,6 +7,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::auth::{self, Challenge};
 use crate::error::{self, Code, Explain, Kind, chain};
 
 /// Media type of every refusal.
@@ -67,6 +68,28 @@ impl Problem {
         self
     }
 
+    /// The refusal of a token, with the headers it calls for.
+    pub(super) fn token(error: &auth::Error) -> Problem {
+        let mut problem = Problem::of(error);
+        if let Some(challenge) = error.challenge() {
+            problem = problem.with_header(header::WWW_AUTHENTICATE, bearer_challenge(&challenge));
+        }
+        if let Some(seconds) = error.retry_after_s() {
+            problem = problem.with_header(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        problem
+    }
+
+    fn of(error: &impl Explain) -> Problem {
+        Problem {
+            status: status(error.code(), error.kind()),
+            code: error.code(),
+            detail: format!("failed to {}", chain(error)),
+            mend: error.mend().or_else(|| mend(error.code())),
+            headers: Vec::new(),
+        }
+    }
+
     /// The status it is answered with.
     #[cfg(test)]
     pub(super) fn status(&self) -> StatusCode {
@@ -76,14 +99,29 @@ impl Problem {
 
 impl<E: Explain> From<E> for Problem {
     fn from(error: E) -> Problem {
-        Problem {
-            status: status(error.code(), error.kind()),
-            code: error.code(),
-            detail: format!("failed to {}", chain(&error)),
-            mend: error.mend().or_else(|| mend(error.code())),
-            headers: Vec::new(),
-        }
+        Problem::of(&error)
     }
+}
+
+/// `WWW-Authenticate` of a refused token (RFC 6750, section 3).
+fn bearer_challenge(challenge: &Challenge) -> HeaderValue {
+    const REALM: &str = "Bearer realm=\"penstock\"";
+    let text = match challenge {
+        Challenge::Bare => REALM.to_owned(),
+        Challenge::InvalidRequest => format!("{REALM}, error=\"invalid_request\""),
+        Challenge::InvalidToken(why) => {
+            format!("{REALM}, error=\"invalid_token\", error_description=\"{why}\"")
+        }
+        Challenge::InsufficientScope(scopes) if scopes.is_empty() => {
+            format!("{REALM}, error=\"insufficient_scope\"")
+        }
+        Challenge::InsufficientScope(scopes) => format!(
+            "{REALM}, error=\"insufficient_scope\", scope=\"{}\"",
+            scopes.join(" ")
+        ),
+    };
+    // Scopes come from names that are checked; anything else is left out and not sent broken.
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(REALM))
 }
 
 /// What a code is answered with, and how to mend it where the error itself does not say.
@@ -99,6 +137,21 @@ const TABLE: &[Row] = &[
     Row(error::HTTP_UNAUTHORIZED, StatusCode::UNAUTHORIZED, ""),
     Row(error::HTTP_CONFLICT, StatusCode::CONFLICT, ""),
     Row(error::HTTP_NOT_BUILT, StatusCode::NOT_IMPLEMENTED, ""),
+    Row(error::AUTH_NO_TOKEN, StatusCode::UNAUTHORIZED, ""),
+    Row(error::AUTH_REQUEST, StatusCode::BAD_REQUEST, ""),
+    Row(error::AUTH_MALFORMED, StatusCode::UNAUTHORIZED, ""),
+    Row(error::AUTH_ALGORITHM, StatusCode::UNAUTHORIZED, ""),
+    Row(error::AUTH_UNKNOWN_KEY, StatusCode::UNAUTHORIZED, ""),
+    Row(error::AUTH_SIGNATURE, StatusCode::UNAUTHORIZED, ""),
+    Row(error::AUTH_ISSUER, StatusCode::UNAUTHORIZED, ""),
+    Row(error::AUTH_AUDIENCE, StatusCode::UNAUTHORIZED, ""),
+    Row(error::AUTH_EXPIRED, StatusCode::UNAUTHORIZED, ""),
+    Row(error::AUTH_NOT_YET_VALID, StatusCode::UNAUTHORIZED, ""),
+    Row(error::AUTH_CLAIM, StatusCode::UNAUTHORIZED, ""),
+    Row(error::AUTH_SCOPE, StatusCode::FORBIDDEN, ""),
+    Row(error::AUTH_NOT_ALLOWED, StatusCode::FORBIDDEN, ""),
+    Row(error::AUTH_KEYS_UNAVAILABLE, StatusCode::SERVICE_UNAVAILABLE, ""),
+    Row(error::AUTH_NOT_CONFIGURED, StatusCode::SERVICE_UNAVAILABLE, ""),
     Row(error::LOG_DISK_FULL, StatusCode::INSUFFICIENT_STORAGE,
         "free disk space, or lower the retention of topics"),
     Row(error::LOG_READ_ONLY, StatusCode::SERVICE_UNAVAILABLE,
@@ -146,8 +199,9 @@ fn mend(code: Code) -> Option<String> {
         .filter(|mend| !mend.is_empty())
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    /// The body by itself, one line, where the answer has already begun.
+    pub(super) fn to_json(&self) -> Vec<u8> {
         let body = Body {
             code: self.code.as_str(),
             title: self.status.canonical_reason().unwrap_or("Refused"),
@@ -155,13 +209,18 @@ impl IntoResponse for Problem {
             detail: &self.detail,
             mend: self.mend.as_deref(),
         };
-        let text = serde_json::to_vec(&body).unwrap_or_default();
-        let mut response = (self.status, text).into_response();
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, self.to_json()).into_response();
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, PROBLEM_JSON);
         for (name, value) in self.headers {
-            response.headers_mut().insert(name, value);
+            response.headers_mut().append(name, value);
         }
         response
     }

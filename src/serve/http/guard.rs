@@ -12,7 +12,9 @@ use axum::response::{IntoResponse, Response};
 use super::access::{Access, Caller};
 use super::error::Problem;
 use super::handles::Handles;
+use super::readings::Readings;
 use super::server::Peer;
+use crate::auth::{self, Principal};
 use crate::error;
 
 /// A request is given up after this time: longer than the longest poll and the slowest body
@@ -27,6 +29,10 @@ pub(super) struct Shared {
     pub(super) started_ms: i64,
     /// Answers in memory at once; see `answer`.
     pub(super) answers: Arc<tokio::sync::Semaphore>,
+    /// Event streams open at once; see `stream`.
+    pub(super) streams: Arc<tokio::sync::Semaphore>,
+    /// What was measured; see `readings`.
+    pub(super) readings: Readings,
 }
 
 /// How much of `/status` a caller may see.
@@ -64,6 +70,39 @@ pub(super) async fn anybody(
     };
     request.extensions_mut().insert(sight);
     Ok(next.run(request).await)
+}
+
+/// The one Bearer token of a request.
+pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, auth::Error> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(only) = all.next() else {
+        return Err(auth::Error::NoToken("the header Authorization is missing"));
+    };
+    if all.next().is_some() {
+        return Err(auth::Error::Request("the header Authorization came twice"));
+    }
+    let text = only
+        .to_str()
+        .map_err(|_| auth::Error::Request("the header Authorization is not ASCII"))?;
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        _ => Err(auth::Error::NoToken(
+            "the header Authorization does not begin with Bearer",
+        )),
+    }
+}
+
+/// Who the token of a request stands for; for routes that take tokens only.
+pub(super) async fn principal(
+    shared: &Shared,
+    headers: &HeaderMap,
+) -> Result<Arc<Principal>, Problem> {
+    let Some(tokens) = &shared.handles.tokens else {
+        return Err(Problem::token(&auth::Error::NotConfigured));
+    };
+    let token = bearer(headers).map_err(|error| Problem::token(&error))?;
+    let verified = tokens.verify(token).await;
+    verified.map_err(|error| Problem::token(&error))
 }
 
 /// Ends requests that take too long.

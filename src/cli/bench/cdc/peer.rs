@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::super::super::failure::Failure;
-use super::child::{POLL, Ran, Running, Walsender};
-use super::scratch::Scratch;
+use super::super::running::{POLL, Running};
+use super::super::scratch::Scratch;
+use super::child::{Ran, Walsender};
 use super::source::Source;
 use crate::app::postgres_program;
 use crate::error;

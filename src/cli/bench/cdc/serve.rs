@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use super::super::super::failure::Failure;
 use super::super::client::Connection;
 use super::super::process;
+use super::super::running::{Running, address, serve_command};
+use super::super::scratch::Scratch;
 use super::super::temporary::{AT_END, offsets};
-use super::child::{POLL, Ran, Running, Walsender};
-use super::scratch::Scratch;
+use super::child::{Ran, Walsender};
 use super::source::{Source, TABLE};
 use crate::cli::progress::Progress;
 use crate::error;
@@ -31,17 +32,10 @@ pub(super) async fn run(
     rows: u64,
     scratch: &Scratch,
 ) -> Result<Ran, Failure> {
-    let ready = scratch.path("ready.json");
     let command = command(source, slot, scratch)?;
     let mut running = Running::start(command, "penstock serve", &scratch.path("serve.log"))?;
     let mut walsender = Walsender::of(source, slot);
-    let address = loop {
-        if let Some(address) = kafka_address(&ready) {
-            break address;
-        }
-        check_running(&mut running)?;
-        tokio::time::sleep(POLL).await;
-    };
+    let address = address(&mut running, scratch, "kafka").await?;
     let mut broker = Connection::open(&address).await?;
     let topic = format!("{PREFIX}.{}.{TABLE}", source.name());
     let progress = Progress::new("penstock", rows);
@@ -58,7 +52,7 @@ pub(super) async fn run(
             (seen, seen_at) = (end, Instant::now());
             progress.at(seen);
         }
-        check_running(&mut running)?;
+        running.check()?;
         if seen_at.elapsed() > STALL_MAX {
             return Err(running.failed(&format!("{seen} of {rows} events came")));
         }
@@ -76,14 +70,6 @@ pub(super) async fn run(
     Ok(ran)
 }
 
-fn check_running(running: &mut Running) -> Result<(), Failure> {
-    if running.usage()?.has_ended {
-        let status = running.wait()?;
-        return Err(running.failed(&format!("it ended with {status}")));
-    }
-    Ok(())
-}
-
 fn command(source: &Source, slot: &str, scratch: &Scratch) -> Result<Command, Failure> {
     let failed = |cause: std::io::Error| {
         let what = format!("failed to prepare `penstock serve`: {cause}");
@@ -92,32 +78,11 @@ fn command(source: &Source, slot: &str, scratch: &Scratch) -> Result<Command, Fa
     };
     let connector = scratch.path("bench.json");
     std::fs::write(&connector, connector_file(source, slot).to_string()).map_err(failed)?;
-    let config = scratch.path("penstock.hcl");
-    std::fs::write(&config, "").map_err(failed)?;
-    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
-    for (name, _) in std::env::vars_os() {
-        // Settings of the server that people run must not leak in.
-        if name.as_encoded_bytes().starts_with(b"PENSTOCK_") {
-            command.env_remove(name);
-        }
-    }
+    let mut command = serve_command(scratch)?;
     command
         .env(PASSWORD_VARIABLE, source.connection().password.expose())
-        .args([
-            "serve",
-            "--http-listen",
-            "127.0.0.1:0",
-            "--kafka-listen",
-            "127.0.0.1:0",
-        ])
-        .args(["--metrics-listen", "off", "--config"])
-        .arg(&config)
-        .arg("--data-dir")
-        .arg(scratch.path("data"))
         .arg("--connectors")
-        .arg(&connector)
-        .arg("--ready-file")
-        .arg(scratch.path("ready.json"));
+        .arg(&connector);
     Ok(command)
 }
 
@@ -155,11 +120,4 @@ fn connector_file(source: &Source, slot: &str) -> Value {
         }
     }
     json!({"name": "bench", "config": config})
-}
-
-/// The address for Kafka clients, once the server is ready.
-fn kafka_address(ready_file: &std::path::Path) -> Option<String> {
-    let text = std::fs::read_to_string(ready_file).ok()?;
-    let ready: Value = serde_json::from_str(&text).ok()?;
-    ready.get("kafka")?.as_str().map(str::to_owned)
 }

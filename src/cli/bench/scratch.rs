@@ -1,9 +1,9 @@
-//! A folder for one pair, gone when it is dropped.
+//! A folder for one measurement, gone when it is dropped.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
-use super::super::super::failure::Failure;
+use super::super::failure::Failure;
 use crate::error;
 
 #[derive(Debug)]
