@@ -35,7 +35,11 @@ impl Tokens {
     pub async fn verify(&self, token: &str) -> Result<Arc<Principal>, Error> {
         let _ = (token, self.inner.clock.now_ms());
         Err(Error::KeysUnavailable {
-            why: format!("keys of {:?} are not fetched yet", self.inner.config.issuers).into(),
+            why: format!(
+                "keys of {:?} are not fetched yet",
+                self.inner.config.issuers
+            )
+            .into(),
             retry_after_s: 1,
         })
     }

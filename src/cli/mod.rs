@@ -8,6 +8,7 @@ mod bench;
 mod check;
 mod client;
 mod connectors;
+mod dlq;
 mod failure;
 mod groups;
 mod healthcheck;

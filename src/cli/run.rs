@@ -7,7 +7,7 @@ use clap::Parser;
 
 use super::arguments::{Arguments, Command, Log};
 use super::failure::Failure;
-use super::{bench, check, connectors, groups, healthcheck, serve, tail, topics, verify};
+use super::{bench, check, connectors, dlq, groups, healthcheck, serve, tail, topics, verify};
 use crate::error;
 
 /// Does what the command line of this process says. Wrong usage ends the process with code 2.
@@ -31,6 +31,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Topics(command) => block_on(topics::run(command)),
         Command::Tail(flags) => block_on(tail::run(flags)),
         Command::Groups(command) => block_on(groups::run(command)),
+        Command::Dlq(command) => block_on(dlq::run(command)),
         Command::Lag(flags) => block_on(groups::lag(flags)),
         Command::Connectors(command) => block_on(connectors::run(command)),
         Command::Bench(command) => block_on(bench::run(command)),

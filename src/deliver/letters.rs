@@ -118,6 +118,12 @@ impl Letters {
         is_ready.then(|| self.shared.depths().iter().map(|topic| topic.depth).sum())
     }
 
+    /// Topics of dead letters that there are.
+    #[must_use]
+    pub fn topics_count(&self) -> usize {
+        self.shared.topics().len()
+    }
+
     /// The topic of this name and whose letters it holds.
     pub fn find(&self, topic: &str) -> Result<(Arc<Topic>, Place), Error> {
         let unknown = || Error::UnknownTopic(topic.chars().take(80).collect());

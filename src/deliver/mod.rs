@@ -31,6 +31,7 @@ mod place;
 mod plan;
 mod read;
 mod redrive;
+mod scan;
 mod service;
 
 pub use error::{Error, Obstacle};
@@ -39,4 +40,5 @@ pub use letter::{Letter, RecordPlace};
 pub use letters::{Letters, OwnerOf, Parts};
 pub use place::{Place, RETRY_PREFIX};
 pub use redrive::{REFUSED_MAX, Redriven, Refused, Selection};
+pub use scan::{EachLetter, Places};
 pub use service::Service;

@@ -120,7 +120,10 @@ impl Way {
         match place {
             Place::Source(connector) => Way::Not(Obstacle::Row(connector.clone())),
             Place::Push(integration) => {
-                let name = format!("integrations.{integration}.data");
+                let name = match integration.as_str() {
+                    "lifecycle" => "integrations.lifecycle".to_owned(),
+                    name => format!("integrations.{name}.data"),
+                };
                 match TopicName::parse(&name) {
                     Ok(target) => Way::Push {
                         integration: integration.clone(),

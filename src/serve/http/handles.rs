@@ -11,6 +11,7 @@ use crate::auth::Tokens;
 use crate::clock::Clock;
 use crate::config::topics::Rules;
 use crate::connect::Connectors;
+use crate::deliver::Letters;
 use crate::group::Groups;
 use crate::log::Log;
 
@@ -25,6 +26,8 @@ pub struct Handles {
     pub groups: Groups,
     /// Connectors.
     pub connectors: Connectors,
+    /// Dead letters.
+    pub letters: Letters,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Where this process listens.

@@ -8,8 +8,8 @@ use axum::routing::get;
 use axum::{Extension, Json, Router};
 use serde_json::{Value, json};
 
-use super::groups;
 use super::guard::{Shared, Sight};
+use super::{dlq, groups};
 use crate::connect;
 use crate::log;
 
@@ -59,6 +59,7 @@ fn everything(shared: &Shared) -> Value {
         "disk": {"free_bytes": disk.free, "floor_bytes": disk.floor},
         "groups_count": groups_count,
         "groups": groups,
+        "dlq": dlq::summary(&handles.letters),
     })
 }
 
@@ -74,6 +75,7 @@ fn counts(shared: &Shared) -> Value {
         "connectors": connectors,
         "log": {"state": state, "topics": handles.log.topics().len()},
         "groups_count": handles.groups.list().len(),
+        "dlq": dlq::summary(&handles.letters),
     })
 }
 
