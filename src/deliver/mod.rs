@@ -33,6 +33,8 @@ mod read;
 mod redrive;
 mod scan;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use error::{Error, Obstacle};
 pub use index::{LETTERS_MAX, TopicDepth};
