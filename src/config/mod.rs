@@ -25,8 +25,8 @@ mod tables;
 pub mod topics;
 
 pub use connector::{
-    AutocreateMode, ConnectorConfig, ConnectorProblem, DatabaseConfig, DecimalFormat, JsonSettings,
-    OffConnector, OnSlotLoss, SkippedOperations, SnapshotMode, SslMode,
+    AutocreateMode, ConnectorConfig, ConnectorProblem, DatabaseConfig, DecimalFormat, Failures,
+    JsonSettings, OffConnector, OnFailure, OnSlotLoss, SkippedOperations, SnapshotMode, SslMode,
 };
 pub use connectors::{Connectors, load_connectors};
 pub use environment::Environment;
