@@ -14,7 +14,7 @@ use super::guard::{Shared, administrator, anybody, in_time, one_token};
 use super::handles::Handles;
 use super::readings::Readings;
 use super::stream::STREAMS_MAX;
-use super::{assets, connectors, groups, health, not_built, records, status, topics};
+use super::{assets, connectors, dlq, groups, health, not_built, records, status, topics};
 
 /// The whole surface.
 pub(super) fn router(handles: Handles) -> Router {
@@ -34,6 +34,7 @@ pub(super) fn router(handles: Handles) -> Router {
         .merge(topics::routes())
         .merge(records::routes())
         .merge(groups::routes())
+        .merge(dlq::routes())
         .merge(connectors::routes())
         .merge(not_built::routes())
         .merge(assets::routes(&shared.handles.console))
