@@ -326,7 +326,7 @@ pub(super) enum Dlq {
         #[arg(long = "offset", value_name = "OFFSET")]
         offsets: Vec<i64>,
         /// The partition of these offsets [default: 0]
-        #[arg(long, short = 'p', requires = "offsets")]
+        #[arg(long, short = 'p', requires = "offsets", conflicts_with = "all")]
         partition: Option<i32>,
         /// Append a copy to the record's topic where retention removed the record; every group of
         /// that topic will read it
