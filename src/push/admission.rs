@@ -38,7 +38,9 @@ impl Admitted {
     /// Bytes a body may have, as sent and unpacked.
     #[must_use]
     pub fn body_bytes_max(&self) -> usize {
-        let bytes = self.integration().map_or(BODY_BYTES, |one| one.body_bytes_max);
+        let bytes = self
+            .integration()
+            .map_or(BODY_BYTES, |one| one.body_bytes_max);
         usize::try_from(bytes).unwrap_or(usize::MAX)
     }
 }
@@ -186,9 +188,15 @@ mod tests {
     #[test]
     fn wildcards_do_not_open_lifecycle_and_no_declaration_does() {
         for scope in ["push:*", "push", "push:acme"] {
-            assert!(ask(vec![], &app("a", scope), "lifecycle").is_err(), "{scope}");
+            assert!(
+                ask(vec![], &app("a", scope), "lifecycle").is_err(),
+                "{scope}"
+            );
         }
-        assert_eq!(ask(vec![], &app("a", "push:lifecycle"), "lifecycle"), Ok(()));
+        assert_eq!(
+            ask(vec![], &app("a", "push:lifecycle"), "lifecycle"),
+            Ok(())
+        );
         let mut declared = integration("lifecycle");
         declared.client_ids = vec!["a".to_owned()];
         assert!(ask(vec![declared], &app("a", "push:*"), "lifecycle").is_err());
@@ -225,7 +233,10 @@ mod tests {
         one.client_ids = vec!["a".to_owned()];
         one.retired = true;
         let who = app("b", "");
-        assert_eq!(ask(vec![one.clone()], &who, "acme"), ask(vec![], &who, "acme"));
+        assert_eq!(
+            ask(vec![one.clone()], &who, "acme"),
+            ask(vec![], &who, "acme")
+        );
         let told = ask(vec![one], &app("a", ""), "acme").unwrap_err();
         assert!(told.contains("retired"), "{told}");
     }

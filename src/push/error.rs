@@ -80,7 +80,9 @@ pub enum Error {
     #[error("take more than {0} records in one request")]
     TooManyRecords(u32),
     /// The records of the request do not go into one batch of their topic.
-    #[error("store the request's records: with their headers they are more than {0} bytes, the topic's max.message.bytes")]
+    #[error(
+        "store the request's records: with their headers they are more than {0} bytes, the topic's max.message.bytes"
+    )]
     BatchTooLarge(usize),
     /// The body is not what its type says.
     #[error("read the body: {0}")]
@@ -223,9 +225,7 @@ impl Explain for Error {
             }
             Error::KeyReused => "use a new key for new content",
             Error::KeyInFlight => "wait and repeat the same request",
-            Error::KeysFull(_) => {
-                "push without a key, or wait: keys are forgotten after 24 hours"
-            }
+            Error::KeysFull(_) => "push without a key, or wait: keys are forgotten after 24 hours",
             Error::Schema { kept: true, .. } => {
                 "correct the values in \"errors\"; the push is kept among the dead letters"
             }

@@ -86,8 +86,21 @@ mod tests {
             assert!(Name::parse(name).is_some(), "{name}");
         }
         let illegal = [
-            "", "-a", "A", "a_b", "a.b", "..", ".", "a/b", "a\0", "a b", "%2e", "\u{e9}",
-            "\u{430}", "a\n", &"x".repeat(64),
+            "",
+            "-a",
+            "A",
+            "a_b",
+            "a.b",
+            "..",
+            ".",
+            "a/b",
+            "a\0",
+            "a b",
+            "%2e",
+            "\u{e9}",
+            "\u{430}",
+            "a\n",
+            &"x".repeat(64),
         ];
         for name in illegal {
             assert!(Name::parse(name).is_none(), "{name:?}");
