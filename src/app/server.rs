@@ -18,6 +18,7 @@ use crate::connect::Connectors;
 use crate::error::chain;
 use crate::group::{self, Groups};
 use crate::log::{Log, RealDisk};
+use crate::push::Push;
 use crate::serve::http::{self, Handles, Listener, Listeners};
 use crate::serve::kafka;
 use crate::{metrics, tasks};
@@ -43,6 +44,7 @@ pub(super) struct Server {
     /// Cancelled once nobody asks any more: groups and metrics end.
     closing: CancellationToken,
     groups: JoinHandle<()>,
+    pushes: JoinHandle<()>,
     /// The metrics listener and the sampler of gauges.
     observers: Vec<JoinHandle<()>>,
     died: watch::Receiver<Option<&'static str>>,
@@ -70,6 +72,7 @@ impl Server {
         let log = open_log(config, &rules, &clock).await?;
         let (groups, groups_service) =
             Groups::open(log.clone(), clock.clone(), group::Config::default()).await?;
+        let (push, push_service) = Push::open(log.clone(), clock.clone(), rules.clone()).await?;
         let declared = settings::connectors(config, environment);
         let partitions = settings::partitions(config);
         let connectors =
@@ -86,6 +89,7 @@ impl Server {
             listeners,
             admission: settings::admission(config),
             tokens: settings::tokens(config, &clock),
+            push,
             public_url: config.public_url.clone(),
             draining: draining.clone(),
         };
@@ -110,6 +114,7 @@ impl Server {
             observers.push(watched.spawn("metrics", &closing, page));
         }
         observers.push(watched.spawn("metrics upkeep", &closing, recorder.upkeep()));
+        let pushes = watched.spawn("pushes", &closing, push_service.run(closing.clone()));
         let groups = watched.spawn("groups", &closing, groups_service.run(closing.clone()));
         settings::tell_what_is_open(config, &listeners);
         Ok(Server {
@@ -120,6 +125,7 @@ impl Server {
             faces,
             closing,
             groups,
+            pushes,
             observers,
             died,
         })
@@ -169,6 +175,9 @@ impl Server {
         let deadline = Instant::now() + LOG_TIMEOUT;
         if timeout_at(deadline, self.groups).await.is_err() {
             tracing::warn!("left groups behind that took too long to stop");
+        }
+        if timeout_at(deadline, self.pushes).await.is_err() {
+            tracing::warn!("left pushes behind that took too long to store");
         }
         match timeout_at(deadline, self.log.close()).await {
             Ok(Ok(())) => tracing::info!("stopped"),

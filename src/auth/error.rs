@@ -66,7 +66,9 @@ pub enum Error {
         expected: &'static str,
     },
     /// The issuer has no such key.
-    #[error("find the token's key: the issuer's keys, fetched after the token came, have no kid {kid}")]
+    #[error(
+        "find the token's key: the issuer's keys, fetched after the token came, have no kid {kid}"
+    )]
     UnknownKey {
         /// The header's `kid`.
         kid: Quoted,
@@ -94,7 +96,9 @@ pub enum Error {
         expected: Arc<str>,
     },
     /// A token for an organization and not for an API resource.
-    #[error("accept the token's audience: it is an organization token ({found}) and not one for \"{expected}\"")]
+    #[error(
+        "accept the token's audience: it is an organization token ({found}) and not one for \"{expected}\""
+    )]
     OrganizationToken {
         /// The claim.
         found: Quoted,
@@ -247,26 +251,47 @@ impl Explain for Error {
 
     fn mend(&self) -> Option<String> {
         let text = match self {
-            Error::NoToken(_) => "send Authorization: Bearer TOKEN, with a token of Logto for the resource PENSTOCK_LOGTO_RESOURCE",
+            Error::NoToken(_) => {
+                "send Authorization: Bearer TOKEN, with a token of Logto for the resource PENSTOCK_LOGTO_RESOURCE"
+            }
             Error::Request(_) => "send the token once, in the header Authorization",
             Error::Malformed(_) => "send the access_token of Logto's answer as it is",
-            Error::Opaque => "ask Logto's token endpoint with resource= set to PENSTOCK_LOGTO_RESOURCE",
-            Error::Encrypted | Error::Algorithm { .. } | Error::AlgorithmOfKey { .. } | Error::NoKey => "send the access token that Logto issued",
-            Error::UnknownKey { .. } => "ask Logto for a new token; if that does not help, PENSTOCK_LOGTO_JWKS_URL leads to the keys of another issuer",
+            Error::Opaque => {
+                "ask Logto's token endpoint with resource= set to PENSTOCK_LOGTO_RESOURCE"
+            }
+            Error::Encrypted
+            | Error::Algorithm { .. }
+            | Error::AlgorithmOfKey { .. }
+            | Error::NoKey => "send the access token that Logto issued",
+            Error::UnknownKey { .. } => {
+                "ask Logto for a new token; if that does not help, PENSTOCK_LOGTO_JWKS_URL leads to the keys of another issuer"
+            }
             Error::Signature => "ask Logto for a new token, and send it unchanged",
-            Error::Issuer { .. } => "ask the issuer that is expected for the token, or correct PENSTOCK_LOGTO_ISSUER (several, separated by commas, may be named)",
-            Error::Audience { .. } => "ask for the token with resource= set to what is expected, or correct PENSTOCK_LOGTO_RESOURCE",
-            Error::OrganizationToken { .. } => "add resource= to the token request; organization_id= may stay beside it",
+            Error::Issuer { .. } => {
+                "ask the issuer that is expected for the token, or correct PENSTOCK_LOGTO_ISSUER (several, separated by commas, may be named)"
+            }
+            Error::Audience { .. } => {
+                "ask for the token with resource= set to what is expected, or correct PENSTOCK_LOGTO_RESOURCE"
+            }
+            Error::OrganizationToken { .. } => {
+                "add resource= to the token request; organization_id= may stay beside it"
+            }
             Error::Expired { .. } => "ask Logto for a new token; if it is new, compare the clocks",
             Error::NotYetValid { .. } => "compare the clocks of Logto and of this machine",
-            Error::Claim { .. } => "send an access token as Logto issues it, and look at the tenant's script for custom claims",
+            Error::Claim { .. } => {
+                "send an access token as Logto issues it, and look at the tenant's script for custom claims"
+            }
             Error::Scope { needed, .. } => {
                 let scopes = needed.join("\" or \"");
-                return Some(format!("give the app a role with the permission \"{scopes}\" in Logto, and name it in scope= of the token request: a scope that is not requested is not in the token"));
+                return Some(format!(
+                    "give the app a role with the permission \"{scopes}\" in Logto, and name it in scope= of the token request: a scope that is not requested is not in the token"
+                ));
             }
             Error::NotAllowed(_) => "use the app that this is declared for",
             Error::KeysUnavailable { retry_after_s, .. } => {
-                return Some(format!("try again in {retry_after_s} s with the same token; the server's log says why the keys cannot be had"));
+                return Some(format!(
+                    "try again in {retry_after_s} s with the same token; the server's log says why the keys cannot be had"
+                ));
             }
             Error::NotConfigured => "set PENSTOCK_LOGTO_ENDPOINT and PENSTOCK_LOGTO_RESOURCE",
         };

@@ -218,7 +218,13 @@ fn half_of_logto_is_refused() {
         assert!(error.contains(expected), "{set:?}: {error}");
         assert!(error.contains("PEN-CONFIG-003"), "{set:?}: {error}");
     }
-    for address in ["logto:3001", "ftp://logto", "https://", "https://u@h", "https://a b"] {
+    for address in [
+        "logto:3001",
+        "ftp://logto",
+        "https://",
+        "https://u@h",
+        "https://a b",
+    ] {
         let set = [
             ("PENSTOCK_LOGTO_ENDPOINT", address),
             ("PENSTOCK_LOGTO_RESOURCE", "https://api"),

@@ -13,6 +13,7 @@ use crate::config::topics::Rules;
 use crate::connect::Connectors;
 use crate::group::Groups;
 use crate::log::Log;
+use crate::push::Push;
 
 /// The handles and facts that answers are made of. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct Handles {
     /// Verifies tokens, for pushes and for the administrator's surface; `None` where no issuer is
     /// set.
     pub tokens: Option<Tokens>,
+    /// The push door.
+    pub push: Push,
     /// The address under which people reach this server through a proxy, without a trailing slash.
     pub public_url: Option<String>,
     /// Cancelled when the process is on its way down: `/readyz` says so and long polls end.

@@ -19,6 +19,7 @@ mod logins;
 mod metrics_page;
 mod not_built;
 mod produce;
+mod push;
 mod record_json;
 mod records;
 mod router;
