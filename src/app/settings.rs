@@ -71,6 +71,9 @@ pub(super) fn connectors(config: &Config, environment: &Environment) -> Vec<Decl
 /// Says in the start log who can do what.
 pub(super) fn tell_what_is_open(config: &Config, listeners: &Listeners) {
     let http = match admission(config) {
+        Admission::Password(_) if config.logto.is_some() => {
+            "whoever shows PENSTOCK_ADMIN_PASSWORD, and tokens with penstock:read or penstock:admin"
+        }
         Admission::Password(_) => "whoever shows PENSTOCK_ADMIN_PASSWORD",
         Admission::Local => "callers on this machine",
         Admission::Tokens => "tokens with penstock:read or penstock:admin",

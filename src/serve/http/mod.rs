@@ -9,12 +9,14 @@
 mod access;
 mod answer;
 mod connectors;
+mod credentials;
 mod error;
 mod from;
 mod groups;
 mod guard;
 mod handles;
 mod health;
+mod local;
 mod logins;
 mod metrics_page;
 mod not_built;

@@ -10,14 +10,18 @@ use tokio::sync::Semaphore;
 use super::access::Access;
 use super::answer::ANSWERS_MAX;
 use super::error::Problem;
-use super::guard::{Shared, administrator, anybody, in_time};
+use super::guard::{Shared, administrator, anybody, in_time, one_token};
 use super::handles::Handles;
 use super::{connectors, groups, health, not_built, push, records, status, topics};
 
 /// The whole surface.
 pub(super) fn router(handles: Handles) -> Router {
     let shared = Arc::new(Shared {
-        access: Access::new(handles.admission.clone(), handles.public_url.clone()),
+        access: Access::new(
+            handles.admission.clone(),
+            handles.tokens.clone(),
+            handles.public_url.clone(),
+        ),
         started_ms: handles.clock.now_ms(),
         answers: Arc::new(Semaphore::new(ANSWERS_MAX)),
         handles,
@@ -38,6 +42,7 @@ pub(super) fn router(handles: Handles) -> Router {
         .method_not_allowed_fallback(no_such_method)
         .merge(status)
         .merge(administration)
+        .layer(from_fn(one_token))
         .layer(from_fn(in_time))
         .with_state(shared)
 }
