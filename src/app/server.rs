@@ -15,13 +15,15 @@ use crate::clock::Clock;
 use crate::config::topics::Rules;
 use crate::config::{Config, Environment, Listen};
 use crate::connect::Connectors;
+use crate::deliver::{self, Letters};
 use crate::error::chain;
+use crate::group::share::Shares;
 use crate::group::{self, Groups};
 use crate::log::{Log, RealDisk};
 use crate::push::Push;
 use crate::serve::http::{self, Handles, Listener, Listeners};
 use crate::serve::kafka;
-use crate::{metrics, tasks};
+use crate::{console, metrics, tasks};
 
 /// Running requests are finished within this time, then cut off.
 const REQUESTS_TIMEOUT: Duration = Duration::from_secs(3);
@@ -45,6 +47,7 @@ pub(super) struct Server {
     closing: CancellationToken,
     groups: JoinHandle<()>,
     pushes: JoinHandle<()>,
+    shares: JoinHandle<()>,
     /// The metrics listener and the sampler of gauges.
     observers: Vec<JoinHandle<()>>,
     died: watch::Receiver<Option<&'static str>>,
@@ -77,6 +80,17 @@ impl Server {
         let partitions = settings::partitions(config);
         let connectors =
             Connectors::start(declared, log.clone(), clock.clone(), partitions).await?;
+        let (shares, shares_service) =
+            Shares::open(log.clone(), clock.clone(), rules.clone(), groups.clone()).await?;
+        let (letters, letters_service) = Letters::new(deliver::Parts {
+            log: log.clone(),
+            shares,
+            groups: groups.clone(),
+            rules: rules.clone(),
+            clock: clock.clone(),
+            owner_of: settings::owner_of(&connectors),
+            partitions,
+        });
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
         let (died_sender, died) = watch::channel(None);
         let watched = Watched(died_sender);
@@ -85,18 +99,21 @@ impl Server {
             rules: rules.clone(),
             groups: groups.clone(),
             connectors: connectors.clone(),
+            letters,
             clock: clock.clone(),
             listeners,
             admission: settings::admission(config),
             tokens: settings::tokens(config, &clock),
             push,
             public_url: config.public_url.clone(),
+            console: console::assets(),
+            recorder: Some(recorder.clone()),
             draining: draining.clone(),
         };
         let kafka_handles = kafka::Handles {
             log: log.clone(),
             groups: groups.clone(),
-            ownership: Arc::new(settings::ByConnector(connectors.clone())),
+            ownership: Arc::new(settings::Owners(connectors.clone())),
             clock: clock.clone(),
         };
         let kafka = kafka::Service::new(bound.kafka, settings::kafka(config), kafka_handles);
@@ -105,17 +122,32 @@ impl Server {
             watched.spawn("kafka", &draining, kafka.run(draining.clone())),
             watched.spawn("http", &draining, http.run(draining.clone())),
         ];
-        let sampling = gauges::sample(log.clone(), groups, clock, closing.clone());
+        let sampled = gauges::Sampled {
+            log: log.clone(),
+            groups: groups.clone(),
+            connectors: connectors.clone(),
+            clock: clock.clone(),
+        };
+        let sampling = gauges::sample(sampled, recorder.clone(), closing.clone());
         let mut observers = vec![watched.spawn("gauges", &closing, sampling)];
         if let Some(listener) = bound.metrics {
-            let page = recorder.clone();
-            let render: http::Render = Arc::new(move || page.render());
-            let page = http::serve_metrics(listener, render, closing.clone());
+            let pages = http::MetricsPages {
+                own: recorder.clone(),
+                log: log.clone(),
+                groups,
+                connectors: connectors.clone(),
+                clock,
+                broker: settings::broker(config, &listeners),
+            };
+            let page = http::serve_metrics(listener, pages, closing.clone());
             observers.push(watched.spawn("metrics", &closing, page));
         }
         observers.push(watched.spawn("metrics upkeep", &closing, recorder.upkeep()));
         let pushes = watched.spawn("pushes", &closing, push_service.run(closing.clone()));
+        let counting = letters_service.run(closing.clone());
+        observers.push(watched.spawn("letters", &closing, counting));
         let groups = watched.spawn("groups", &closing, groups_service.run(closing.clone()));
+        let shares = watched.spawn("shares", &closing, shares_service.run(closing.clone()));
         settings::tell_what_is_open(config, &listeners);
         Ok(Server {
             log,
@@ -126,6 +158,7 @@ impl Server {
             closing,
             groups,
             pushes,
+            shares,
             observers,
             died,
         })
@@ -178,6 +211,9 @@ impl Server {
         }
         if timeout_at(deadline, self.pushes).await.is_err() {
             tracing::warn!("left pushes behind that took too long to store");
+        }
+        if timeout_at(deadline, self.shares).await.is_err() {
+            tracing::warn!("left shared groups behind that took too long to stop");
         }
         match timeout_at(deadline, self.log.close()).await {
             Ok(Ok(())) => tracing::info!("stopped"),

@@ -196,6 +196,10 @@ const TABLE: &[Row] = &[
     Row(error::LOG_INVALID_TOPIC, StatusCode::BAD_REQUEST, "correct what is named"),
     Row(error::LOG_DAMAGED, StatusCode::INTERNAL_SERVER_ERROR,
         "read from behind the damage; restore a backup for what it held"),
+    Row(error::DLQ_NOT_FOUND, StatusCode::NOT_FOUND, ""),
+    Row(error::DLQ_NOT_REDRIVABLE, StatusCode::CONFLICT, ""),
+    Row(error::DLQ_RECORD_GONE, StatusCode::GONE, ""),
+    Row(error::DLQ_NOT_READY, StatusCode::SERVICE_UNAVAILABLE, ""),
     Row(error::GROUP_INVALID_ID, StatusCode::BAD_REQUEST, "use another group id"),
     Row(error::GROUP_NOT_FOUND, StatusCode::NOT_FOUND, "list the groups: penstock groups list"),
     Row(error::GROUP_NOT_EMPTY, StatusCode::CONFLICT, "stop the group's members first"),
@@ -226,8 +230,9 @@ fn mend(code: Code) -> Option<String> {
         .filter(|mend| !mend.is_empty())
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    /// The body by itself, one line, where the answer has already begun.
+    pub(super) fn to_json(&self) -> Vec<u8> {
         let body = Body {
             code: self.code.as_str(),
             title: self.status.canonical_reason().unwrap_or("Refused"),
@@ -240,8 +245,13 @@ impl IntoResponse for Problem {
                 .map(|(name, value)| (*name, value))
                 .collect(),
         };
-        let text = serde_json::to_vec(&body).unwrap_or_default();
-        let mut response = (self.status, text).into_response();
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, self.to_json()).into_response();
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, PROBLEM_JSON);

@@ -12,7 +12,9 @@ use super::answer::ANSWERS_MAX;
 use super::error::Problem;
 use super::guard::{Shared, administrator, anybody, in_time, one_token};
 use super::handles::Handles;
-use super::{connectors, groups, health, not_built, push, records, status, topics};
+use super::readings::Readings;
+use super::stream::STREAMS_MAX;
+use super::{assets, connectors, dlq, groups, health, not_built, push, records, status, topics};
 
 /// The whole surface.
 pub(super) fn router(handles: Handles) -> Router {
@@ -24,14 +26,18 @@ pub(super) fn router(handles: Handles) -> Router {
         ),
         started_ms: handles.clock.now_ms(),
         answers: Arc::new(Semaphore::new(ANSWERS_MAX)),
+        streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+        readings: Readings::new(handles.recorder.clone()),
         handles,
     });
     let administration = Router::new()
         .merge(topics::routes())
         .merge(records::routes())
         .merge(groups::routes())
+        .merge(dlq::routes())
         .merge(connectors::routes())
         .merge(not_built::routes())
+        .merge(assets::routes(&shared.handles.console))
         .fallback(not_built::no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(from_fn_with_state(shared.clone(), administrator));
