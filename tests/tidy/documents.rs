@@ -43,6 +43,8 @@ fn documents() -> Vec<File> {
         "Makefile",
         "Dockerfile",
         "compose.yaml",
+        "docker-compose.yml",
+        ".env.example",
         "cdc",
         "topics",
         "monitoring",
