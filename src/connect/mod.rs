@@ -26,6 +26,7 @@ mod connectors;
 mod context;
 mod emit;
 mod error;
+mod examine;
 mod feedback;
 mod figures;
 mod gauges;
@@ -46,5 +47,6 @@ mod watch;
 
 pub use connectors::{Connectors, Declared};
 pub use error::Error;
+pub use examine::{Finding, Level, examine};
 pub use figures::{Observed, Slot, SnapshotRun};
 pub use status::{Positions, SnapshotProgress, State, Status};
