@@ -141,7 +141,10 @@ fn rules() -> Vec<(String, String, String)> {
             assert!(["critical", "warning"].contains(&severity), "{rule}");
             assert!(!rule["for"].is_null(), "{rule}");
             let description = rule["annotations"]["description"].as_str().unwrap();
-            assert!(description.to_lowercase().contains("run: penstock "), "{description}");
+            assert!(
+                description.to_lowercase().contains("run: penstock "),
+                "{description}"
+            );
             (of("alert"), of("expr"), rule.to_string())
         })
         .collect()
