@@ -10,6 +10,7 @@ mod access;
 mod answer;
 mod assets;
 mod connectors;
+mod declarations;
 mod error;
 mod from;
 mod groups;
@@ -35,6 +36,7 @@ mod topics;
 
 pub use access::Admission;
 pub use assets::{Asset, Assets};
+pub use declarations::{Action, Declaring, Outcome, Standing, Step};
 pub use from::{From, InvalidFrom};
 pub use handles::{Handles, Listeners};
 pub use metrics_page::{Broker, MetricsPages};

@@ -14,7 +14,7 @@ use super::guard::{Shared, administrator, anybody, in_time};
 use super::handles::Handles;
 use super::readings::Readings;
 use super::stream::STREAMS_MAX;
-use super::{assets, connectors, groups, health, not_built, records, status, topics};
+use super::{assets, connectors, declarations, groups, health, not_built, records, status, topics};
 
 /// The whole surface.
 pub(super) fn router(handles: Handles) -> Router {
@@ -31,6 +31,7 @@ pub(super) fn router(handles: Handles) -> Router {
         .merge(records::routes())
         .merge(groups::routes())
         .merge(connectors::routes())
+        .merge(declarations::routes())
         .merge(not_built::routes())
         .merge(assets::routes(&shared.handles.console))
         .fallback(not_built::no_such_path)

@@ -71,6 +71,7 @@ impl Face {
         let handles = Handles {
             log: log.clone(),
             rules: Default::default(),
+            declaring: None,
             groups,
             connectors,
             clock,
