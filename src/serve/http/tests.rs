@@ -98,6 +98,7 @@ impl Face {
         let handles = Handles {
             log: log.clone(),
             rules,
+            declaring: None,
             groups,
             connectors,
             letters,
