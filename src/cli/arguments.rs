@@ -33,6 +33,8 @@ pub(super) enum Command {
     Demo(Demo),
     /// Check the configuration and the connector files
     Check(Check),
+    /// Look at databases, privileges, slots, disk, Logto and addresses; print what to paste
+    Doctor(Doctor),
     /// Ask a running server whether it is healthy
     Healthcheck(Healthcheck),
     /// Show and change topics
@@ -40,17 +42,38 @@ pub(super) enum Command {
     Topics(Topics),
     /// Print the records of a topic
     Tail(Tail),
+    /// Append records to a topic, one for each line
+    #[command(
+        after_help = "Each line of FILE, or of stdin, is a record's value. With --json each is \
+an object such as {\"key\": \"k\", \"value\": {\"id\": 1}, \"headers\": [{\"key\": \"h\", \"value\": \"v\"}]}."
+    )]
+    Produce(Produce),
+    /// Push a file as an integration, with a token of Logto
+    #[command(
+        after_help = "The token comes from PENSTOCK_TOKEN, or is asked for at \
+{PENSTOCK_LOGTO_ENDPOINT}/oidc/token with PENSTOCK_LOGTO_RESOURCE and --client-id; the secret is read \
+from PENSTOCK_CLIENT_SECRET."
+    )]
+    Push(Push),
     /// Show and change consumer groups
     #[command(subcommand)]
     Groups(Groups),
     /// Show how far consumer groups are behind
     Lag(Lag),
+    /// Look at dead letters, give them back, throw them away
+    #[command(subcommand)]
+    Dlq(Dlq),
     /// Show and restart connectors
     #[command(subcommand)]
     Connectors(Connectors),
     /// Measure a server, or changes of PostgreSQL against pg_recvlogical
     #[command(subcommand)]
     Bench(Bench),
+    /// Print the completions of a shell
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: clap_complete::Shell,
+    },
     /// Look at a data directory that no server uses
     #[command(subcommand)]
     Log(Log),
@@ -112,6 +135,15 @@ pub(super) struct Demo {
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
+    #[command(flatten)]
+    pub(super) settings: Settings,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
     #[command(flatten)]
     pub(super) settings: Settings,
     /// Print JSON
@@ -184,6 +216,45 @@ pub(super) struct Tail {
     pub(super) json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct Produce {
+    pub(super) topic: String,
+    /// The records [default: stdin]
+    pub(super) file: Option<PathBuf>,
+    /// Key of every record
+    #[arg(long, conflicts_with = "json")]
+    pub(super) key: Option<String>,
+    /// Header of every record; may repeat
+    #[arg(long = "header", value_name = "NAME=VALUE", value_parser = setting, conflicts_with = "json")]
+    pub(super) headers: Vec<(String, String)>,
+    /// Partition of every record [default: by the key]
+    #[arg(long, short = 'p', conflicts_with = "json")]
+    pub(super) partition: Option<i32>,
+    /// Each line is an object with value, and key, headers, partition where wanted
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Push {
+    /// The integration
+    pub(super) name: String,
+    /// What to push; "-" is stdin
+    pub(super) file: PathBuf,
+    /// Media type [default: application/x-ndjson for *.ndjson and *.jsonl, else application/json]
+    #[arg(long, value_name = "TYPE")]
+    pub(super) content_type: Option<String>,
+    /// Makes it safe to push the same again
+    #[arg(long, value_name = "KEY")]
+    pub(super) idempotency_key: Option<String>,
+    /// Id of the machine-to-machine app in Logto
+    #[arg(long, value_name = "ID")]
+    pub(super) client_id: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Groups {
     /// List the groups
@@ -220,9 +291,83 @@ pub(super) enum Groups {
 pub(super) struct Lag {
     /// Only this group
     pub(super) group: Option<String>,
+    /// Show it again every two seconds, until interrupted
+    #[arg(long, short = 'w')]
+    pub(super) watch: bool,
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Dlq {
+    /// List the topics of dead letters with their depth
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show dead letters: why, of which record, key and error
+    Show {
+        #[command(flatten)]
+        letters: DeadLetters,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give the records of dead letters back to where they failed
+    Redrive {
+        /// Such as dlq.go-api; the prefix may be left out
+        topic: String,
+        /// All that are open
+        #[arg(long, required_unless_present = "offsets", conflicts_with = "offsets")]
+        all: bool,
+        /// Only the letter at this offset; may repeat. All of them are redriven, or none
+        #[arg(long = "offset", value_name = "OFFSET")]
+        offsets: Vec<i64>,
+        /// The partition of these offsets [default: 0]
+        #[arg(long, short = 'p', requires = "offsets")]
+        partition: Option<i32>,
+        /// Append a copy to the record's topic where retention removed the record; every group of
+        /// that topic will read it
+        #[arg(long)]
+        as_new: bool,
+    },
+    /// Remove all letters of a topic for good
+    Purge {
+        /// Such as dlq.go-api; the prefix may be left out
+        topic: String,
+        /// Do it; without this flag, show what would be removed and end with 1
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Write dead letters to stdout, one JSON object a line
+    Export {
+        #[command(flatten)]
+        letters: DeadLetters,
+    },
+}
+
+/// Which dead letters are shown.
+#[derive(Debug, Args)]
+pub(super) struct DeadLetters {
+    /// Such as dlq.go-api; the prefix may be left out
+    pub(super) topic: String,
+    /// Only letters of this reason: rejected, exhausted, schema, too_large, unconvertible, webhook
+    #[arg(long)]
+    pub(super) reason: Option<String>,
+    /// Only letters with this key
+    #[arg(long)]
+    pub(super) key: Option<String>,
+    /// Where to begin: start, end, an offset, -10 (the last ten), -1h, or a time
+    #[arg(long, default_value = "start", allow_hyphen_values = true)]
+    pub(super) from: String,
+    /// Only this partition
+    #[arg(long, short = 'p')]
+    pub(super) partition: Option<i32>,
+    /// End after so many letters [default: 100 to show, all to export]
+    #[arg(long, short = 'n', value_name = "COUNT")]
+    pub(super) limit: Option<usize>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -341,6 +486,19 @@ mod tests {
         for ((name, _), flag) in pairs.iter().zip(flags) {
             assert!(crate::config::Key::find(name).is_some(), "{name}");
             assert_eq!(format!("--{}", name.replace(['.', '_'], "-")), flag);
+        }
+    }
+
+    #[test]
+    fn a_redrive_names_letters_or_all_of_them() {
+        let parse = |words: &[&str]| {
+            let line = ["penstock", "dlq", "redrive", "g"].iter().chain(words);
+            Arguments::try_parse_from(line)
+        };
+        assert!(parse(&["--all"]).is_ok());
+        assert!(parse(&["--offset", "1", "--offset", "2", "-p", "3"]).is_ok());
+        for words in [&[][..], &["--all", "--offset", "1"], &["--all", "-p", "3"]] {
+            assert!(parse(words).is_err(), "{words:?}");
         }
     }
 

@@ -26,9 +26,21 @@
 mod error;
 mod index;
 mod letter;
+mod letters;
 mod place;
+mod plan;
+mod read;
+mod redrive;
+mod scan;
+mod service;
+#[cfg(test)]
+mod tests;
 
 pub use error::{Error, Obstacle};
 pub use index::{LETTERS_MAX, TopicDepth};
 pub use letter::{Letter, RecordPlace};
+pub use letters::{Letters, OwnerOf, Parts};
 pub use place::{Place, RETRY_PREFIX};
+pub use redrive::{REFUSED_MAX, Redriven, Refused, Selection};
+pub use scan::{EachLetter, Places};
+pub use service::Service;

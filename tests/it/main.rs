@@ -20,6 +20,8 @@ mod hostile;
 mod invariants;
 mod kafka;
 mod log;
+mod migrations;
 mod ops;
 mod prove;
 mod source;
+mod source_letters;

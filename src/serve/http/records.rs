@@ -47,7 +47,7 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new().route(
         "/topics/{topic}/records",
-        get(records).post(super::not_built::refuse),
+        get(records).post(super::produce::produce),
     )
 }
 
