@@ -20,6 +20,7 @@ use crate::error::chain;
 use crate::group::share::Shares;
 use crate::group::{self, Groups};
 use crate::log::{Log, RealDisk};
+use crate::push::Push;
 use crate::serve::http::{self, Handles, Listener, Listeners};
 use crate::serve::kafka;
 use crate::{console, metrics, tasks};
@@ -45,6 +46,7 @@ pub(super) struct Server {
     /// Cancelled once nobody asks any more: groups and metrics end.
     closing: CancellationToken,
     groups: JoinHandle<()>,
+    pushes: JoinHandle<()>,
     shares: JoinHandle<()>,
     /// The metrics listener and the sampler of gauges.
     observers: Vec<JoinHandle<()>>,
@@ -73,6 +75,7 @@ impl Server {
         let log = open_log(config, &rules, &clock).await?;
         let (groups, groups_service) =
             Groups::open(log.clone(), clock.clone(), group::Config::default()).await?;
+        let (push, push_service) = Push::open(log.clone(), clock.clone(), rules.clone()).await?;
         let declared = settings::connectors(config, environment);
         let partitions = settings::partitions(config);
         let connectors =
@@ -101,6 +104,7 @@ impl Server {
             listeners,
             admission: settings::admission(config),
             tokens: settings::tokens(config, &clock),
+            push,
             public_url: config.public_url.clone(),
             console: console::assets(),
             recorder: Some(recorder.clone()),
@@ -139,6 +143,7 @@ impl Server {
             observers.push(watched.spawn("metrics", &closing, page));
         }
         observers.push(watched.spawn("metrics upkeep", &closing, recorder.upkeep()));
+        let pushes = watched.spawn("pushes", &closing, push_service.run(closing.clone()));
         let counting = letters_service.run(closing.clone());
         observers.push(watched.spawn("letters", &closing, counting));
         let groups = watched.spawn("groups", &closing, groups_service.run(closing.clone()));
@@ -152,6 +157,7 @@ impl Server {
             faces,
             closing,
             groups,
+            pushes,
             shares,
             observers,
             died,
@@ -202,6 +208,9 @@ impl Server {
         let deadline = Instant::now() + LOG_TIMEOUT;
         if timeout_at(deadline, self.groups).await.is_err() {
             tracing::warn!("left groups behind that took too long to stop");
+        }
+        if timeout_at(deadline, self.pushes).await.is_err() {
+            tracing::warn!("left pushes behind that took too long to store");
         }
         if timeout_at(deadline, self.shares).await.is_err() {
             tracing::warn!("left shared groups behind that took too long to stop");

@@ -16,6 +16,7 @@ use crate::deliver::Letters;
 use crate::group::Groups;
 use crate::log::Log;
 use crate::metrics;
+use crate::push::Push;
 
 /// The handles and facts that answers are made of. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub struct Handles {
     /// Verifies tokens, for pushes and for the administrator's surface; `None` where no issuer is
     /// set.
     pub tokens: Option<Tokens>,
+    /// The push door.
+    pub push: Push,
     /// The address under which people reach this server through a proxy, without a trailing slash.
     pub public_url: Option<String>,
     /// The console's files.

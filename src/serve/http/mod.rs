@@ -23,6 +23,7 @@ mod logins;
 mod metrics_page;
 mod not_built;
 mod produce;
+mod push;
 mod readings;
 mod record_json;
 mod records;
