@@ -14,6 +14,7 @@
 mod support;
 
 mod bench;
+mod console;
 mod golden;
 mod hostile;
 mod invariants;

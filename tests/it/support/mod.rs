@@ -1,6 +1,7 @@
 //! Handles to what the tests run: PostgreSQL, Penstock, clients. Every handle ends what it
 //! started when it is dropped, and the reaper ends it when the test process itself dies.
 
+mod browser;
 pub(crate) mod changes;
 mod command;
 mod connector;
@@ -20,6 +21,7 @@ mod sql;
 mod toolchain;
 mod wait;
 
+pub(crate) use browser::Browser;
 pub(crate) use command::{Background, run};
 pub(crate) use connector::connector;
 pub(crate) use franz::{Franz, Word};
