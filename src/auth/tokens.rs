@@ -59,11 +59,10 @@ impl Tokens {
     #[must_use]
     pub fn new(config: Config, clock: Arc<dyn Clock>) -> Tokens {
         let keys = Arc::new(KeyStore::new(clock.clone()));
-        let expected = Expected::new(&config);
-        let keeping = keys.clone().keep(Source::new(config));
+        let keeping = keys.clone().keep(Source::new(&config));
         Tokens {
             inner: Arc::new(Inner {
-                expected,
+                expected: Expected::new(config),
                 keys,
                 remembered: Remembered::default(),
                 clock,
