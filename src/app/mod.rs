@@ -6,6 +6,8 @@
 //! stop:  not ready, accept no more -> finish requests -> connectors -> groups -> log
 //! ```
 
+mod declared;
+mod declared_plan;
 mod demo;
 mod error;
 mod gauges;
