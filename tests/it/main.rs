@@ -13,6 +13,7 @@
 
 mod support;
 
+mod auth;
 mod bench;
 mod console;
 mod golden;
