@@ -22,5 +22,6 @@ mod log;
 mod migrations;
 mod ops;
 mod prove;
+mod push;
 mod source;
 mod source_letters;
