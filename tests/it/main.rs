@@ -25,5 +25,6 @@ mod migrations;
 mod monitoring;
 mod ops;
 mod prove;
+mod push;
 mod source;
 mod source_letters;
