@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::group::Groups;
+use crate::group::share::Shares;
 use crate::log::{Log, State};
 use crate::metrics::names;
 
@@ -18,12 +19,13 @@ const INTERVAL: Duration = Duration::from_secs(5);
 pub(super) async fn sample(
     log: Log,
     groups: Groups,
+    shares: Shares,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) {
     let mut seen = Seen::default();
     loop {
-        seen.sample(&log, &groups, clock.as_ref()).await;
+        seen.sample(&log, &groups, &shares, clock.as_ref()).await;
         tokio::select! {
             () = tokio::time::sleep(INTERVAL) => {}
             () = stop.cancelled() => return,
@@ -40,7 +42,7 @@ struct Seen {
 
 impl Seen {
     /// Sets every gauge; what has gone since is set to 0 once.
-    async fn sample(&mut self, log: &Log, groups: &Groups, clock: &dyn Clock) {
+    async fn sample(&mut self, log: &Log, groups: &Groups, shares: &Shares, clock: &dyn Clock) {
         let is_writable = log.state() == State::Writable;
         metrics::gauge!(names::LOG_WRITABLE).set(f64::from(u8::from(is_writable)));
         metrics::gauge!(names::DISK_FREE_BYTES).set(float(log.disk().free));
@@ -55,7 +57,7 @@ impl Seen {
         }
         self.topics = topics;
         let mut lags = BTreeSet::new();
-        for lag in groups.lag() {
+        for lag in groups.lag().into_iter().chain(shares.lag()) {
             let place = (
                 lag.group.to_string(),
                 lag.topic.to_string(),

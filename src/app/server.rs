@@ -16,6 +16,7 @@ use crate::config::topics::Rules;
 use crate::config::{Config, Environment, Listen};
 use crate::connect::Connectors;
 use crate::error::chain;
+use crate::group::share::Shares;
 use crate::group::{self, Groups};
 use crate::log::{Log, RealDisk};
 use crate::serve::http::{self, Handles, Listener, Listeners};
@@ -42,7 +43,7 @@ pub(super) struct Server {
     faces: Vec<JoinHandle<()>>,
     /// Cancelled once nobody asks any more: groups and metrics end.
     closing: CancellationToken,
-    groups: JoinHandle<()>,
+    groups: Vec<JoinHandle<()>>,
     /// The metrics listener and the sampler of gauges.
     observers: Vec<JoinHandle<()>>,
     died: watch::Receiver<Option<&'static str>>,
@@ -70,6 +71,8 @@ impl Server {
         let log = open_log(config, &rules, &clock).await?;
         let (groups, groups_service) =
             Groups::open(log.clone(), clock.clone(), group::Config::default()).await?;
+        let (shares, shares_service) =
+            Shares::open(log.clone(), clock.clone(), rules.clone(), groups.clone()).await?;
         let declared = settings::connectors(config, environment);
         let partitions = settings::partitions(config);
         let connectors =
@@ -81,6 +84,7 @@ impl Server {
             log: log.clone(),
             rules: rules.clone(),
             groups: groups.clone(),
+            shares: shares.clone(),
             connectors: connectors.clone(),
             clock: clock.clone(),
             listeners,
@@ -92,6 +96,7 @@ impl Server {
         let kafka_handles = kafka::Handles {
             log: log.clone(),
             groups: groups.clone(),
+            shares: shares.clone(),
             ownership: Arc::new(settings::ByConnector(connectors.clone())),
             clock: clock.clone(),
         };
@@ -101,7 +106,7 @@ impl Server {
             watched.spawn("kafka", &draining, kafka.run(draining.clone())),
             watched.spawn("http", &draining, http.run(draining.clone())),
         ];
-        let sampling = gauges::sample(log.clone(), groups, clock, closing.clone());
+        let sampling = gauges::sample(log.clone(), groups, shares, clock, closing.clone());
         let mut observers = vec![watched.spawn("gauges", &closing, sampling)];
         if let Some(listener) = bound.metrics {
             let page = recorder.clone();
@@ -110,7 +115,14 @@ impl Server {
             observers.push(watched.spawn("metrics", &closing, page));
         }
         observers.push(watched.spawn("metrics upkeep", &closing, recorder.upkeep()));
-        let groups = watched.spawn("groups", &closing, groups_service.run(closing.clone()));
+        let groups = vec![
+            watched.spawn("groups", &closing, groups_service.run(closing.clone())),
+            watched.spawn(
+                "shared groups",
+                &closing,
+                shares_service.run(closing.clone()),
+            ),
+        ];
         settings::tell_what_is_open(config, &listeners);
         Ok(Server {
             log,
@@ -167,8 +179,10 @@ impl Server {
         }
         self.closing.cancel();
         let deadline = Instant::now() + LOG_TIMEOUT;
-        if timeout_at(deadline, self.groups).await.is_err() {
-            tracing::warn!("left groups behind that took too long to stop");
+        for groups in self.groups {
+            if timeout_at(deadline, groups).await.is_err() {
+                tracing::warn!("left groups behind that took too long to stop");
+            }
         }
         match timeout_at(deadline, self.log.close()).await {
             Ok(Ok(())) => tracing::info!("stopped"),

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::topics::Rules;
 use crate::connect::Connectors;
 use crate::group::Groups;
+use crate::group::share::Shares;
 use crate::log::Log;
 
 /// The handles and facts that answers are made of. Cheap to clone.
@@ -21,8 +22,10 @@ pub struct Handles {
     pub log: Log,
     /// What `topics.yaml` declares.
     pub rules: Rules,
-    /// Consumer groups.
+    /// Ordered groups.
     pub groups: Groups,
+    /// Shared groups.
+    pub shares: Shares,
     /// Connectors.
     pub connectors: Connectors,
     /// Time.

@@ -4,7 +4,7 @@
 //! Invariants: it holds no durable state; every refusal is a problem with a code
 //! ([`error`](self)) and changes nothing; whatever a caller sends, memory and time are bounded by
 //! the named limits of these files. What is not built (push, server-sent events, WebSockets,
-//! shared groups, dead letters, the registry, the console) is refused by name in `not_built`.
+//! dead letters, the registry, the console) is refused by name in `not_built`.
 
 mod access;
 mod answer;
@@ -24,6 +24,7 @@ mod records;
 mod router;
 mod server;
 mod service;
+mod share;
 mod status;
 #[cfg(test)]
 mod tests;

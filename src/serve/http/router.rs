@@ -12,7 +12,7 @@ use super::answer::ANSWERS_MAX;
 use super::error::Problem;
 use super::guard::{Shared, administrator, anybody, in_time};
 use super::handles::Handles;
-use super::{connectors, groups, health, not_built, records, status, topics};
+use super::{connectors, groups, health, not_built, records, share, status, topics};
 
 /// The whole surface.
 pub(super) fn router(handles: Handles) -> Router {
@@ -26,6 +26,7 @@ pub(super) fn router(handles: Handles) -> Router {
         .merge(topics::routes())
         .merge(records::routes())
         .merge(groups::routes())
+        .merge(share::routes())
         .merge(connectors::routes())
         .merge(not_built::routes())
         .fallback(not_built::no_such_path)

@@ -14,6 +14,7 @@ use super::{Admission, Handles, Listener, Listeners, Service};
 use crate::clock::{Clock, ManualClock};
 use crate::config::Secret;
 use crate::connect::{Connectors, Declared};
+use crate::group::share::Shares;
 use crate::group::{self, Groups};
 use crate::log::{self, Append, Log, Origin, PartitionBatch, RealDisk};
 use crate::record::BatchBuilder;
@@ -29,6 +30,7 @@ struct Face {
     closing: CancellationToken,
     http: JoinHandle<()>,
     groups: JoinHandle<()>,
+    shares: JoinHandle<()>,
     _folder: tempfile::TempDir,
 }
 
@@ -50,6 +52,9 @@ impl Face {
         let (groups, service) = Groups::open(log.clone(), clock.clone(), group::Config::default())
             .await
             .unwrap();
+        let rules = crate::config::topics::Rules::default();
+        let opened = Shares::open(log.clone(), clock.clone(), rules, groups.clone()).await;
+        let (shares, shares_service) = opened.unwrap();
         let declared = vec![
             Declared::Off {
                 name: "off".to_owned(),
@@ -70,6 +75,7 @@ impl Face {
             log: log.clone(),
             rules: Default::default(),
             groups,
+            shares,
             connectors,
             clock,
             listeners: Listeners {
@@ -88,6 +94,7 @@ impl Face {
             client: reqwest::Client::new(),
             http: tasks::spawn("http", http),
             groups: tasks::spawn("groups", service.run(closing.clone())),
+            shares: tasks::spawn("shared groups", shares_service.run(closing.clone())),
             draining,
             closing,
             _folder: folder,
@@ -99,6 +106,7 @@ impl Face {
         self.http.await.unwrap();
         self.closing.cancel();
         self.groups.await.unwrap();
+        self.shares.await.unwrap();
         self.log.close().await.unwrap();
     }
 
