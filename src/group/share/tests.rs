@@ -630,21 +630,16 @@ async fn after_a_failed_append_the_group_goes_back_to_what_is_stored() {
     let got = node.read("g", &["t"], 3).await;
     let shared = &node.shares.shared;
     let cell = shared.cell("g").unwrap();
-    // The letter of a topic that takes nothing of this size: the append is refused as a whole.
-    let tiny = name("tiny");
-    let mut config = node.log.default_topic_config(&tiny);
-    config.max_message_bytes = 1;
-    let tiny = node.log.create_topic(&tiny, 1, config).await.unwrap();
-    let mut batch = BatchBuilder::new();
-    batch.append(0, None, Some(b"too large"), &[]).unwrap();
+    // Bytes that are no batch: the append is refused as a whole.
+    let partition = node.log.topic("t").unwrap().partitions()[0].clone();
     let (failed, behind) = {
         let mut state = cell.state.lock();
         let place = *state.slots.keys().next().unwrap();
         let slot = state.slots.get_mut(&place).unwrap();
-        slot.partition.forget(0);
+        slot.partition.seek(3);
         let with = vec![PartitionBatch {
-            partition: tiny.partitions()[0].clone(),
-            bytes: batch.finish().unwrap(),
+            partition,
+            bytes: vec![1, 2, 3],
         }];
         let change = super::write::Change {
             places: vec![place],
