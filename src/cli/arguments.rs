@@ -160,6 +160,18 @@ pub(super) struct Healthcheck {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Topics {
+    /// Show what topics.yaml would change, without changing it
+    Plan {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have the server read topics.yaml again and make it hold
+    Apply {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// List the topics
     List {
         /// Print JSON

@@ -16,11 +16,13 @@ use tokio_util::sync::CancellationToken;
 use super::{Admission, Handles, Listener, Listeners, Service};
 use crate::clock::{Clock, ManualClock};
 use crate::config::Secret;
+use crate::config::topics::Rules;
 use crate::connect::{Connectors, Declared};
 use crate::deliver::{self, Letters};
 use crate::group::share::Shares;
 use crate::group::{self, Groups};
 use crate::log::{self, Append, Log, Origin, PartitionBatch, RealDisk};
+use crate::push::Push;
 use crate::record::BatchBuilder;
 use crate::tasks;
 use crate::topic::PartitionId;
@@ -89,10 +91,14 @@ impl Face {
         });
         let listener = Listener::bind("http", "127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.address();
+        let rules = Rules::default();
+        let opened = Push::open(log.clone(), clock.clone(), rules.clone()).await;
+        let (push, _) = opened.unwrap();
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
         let handles = Handles {
             log: log.clone(),
-            rules: Default::default(),
+            rules,
+            declaring: None,
             groups,
             connectors,
             letters,
@@ -103,6 +109,7 @@ impl Face {
             },
             admission,
             tokens: None,
+            push,
             public_url: None,
             console: super::Assets::default(),
             recorder: None,
