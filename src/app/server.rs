@@ -47,9 +47,8 @@ pub(super) struct Server {
     faces: Vec<JoinHandle<()>>,
     /// Cancelled once nobody asks any more: groups and metrics end.
     closing: CancellationToken,
-    groups: JoinHandle<()>,
+    groups: Vec<JoinHandle<()>>,
     pushes: JoinHandle<()>,
-    shares: JoinHandle<()>,
     /// The metrics listener and the sampler of gauges.
     observers: Vec<JoinHandle<()>>,
     died: watch::Receiver<Option<&'static str>>,
@@ -82,14 +81,14 @@ impl Server {
         let (groups, groups_service) =
             Groups::open(log.clone(), clock.clone(), group::Config::default()).await?;
         let (push, push_service) = Push::open(log.clone(), clock.clone(), rules.clone()).await?;
+        let (shares, shares_service) =
+            Shares::open(log.clone(), clock.clone(), rules.clone(), groups.clone()).await?;
         let declared = settings::connectors(config, environment);
         let connectors =
             Connectors::start(declared, log.clone(), clock.clone(), partitions).await?;
-        let (shares, shares_service) =
-            Shares::open(log.clone(), clock.clone(), rules.clone(), groups.clone()).await?;
         let (letters, letters_service) = Letters::new(deliver::Parts {
             log: log.clone(),
-            shares,
+            shares: shares.clone(),
             groups: groups.clone(),
             rules: rules.clone(),
             clock: clock.clone(),
@@ -104,8 +103,9 @@ impl Server {
             rules: rules.clone(),
             declaring: Some(Arc::new(declarations.clone())),
             groups: groups.clone(),
+            shares: shares.clone(),
             connectors: connectors.clone(),
-            letters,
+            letters: letters.clone(),
             clock: clock.clone(),
             listeners,
             admission: settings::admission(config),
@@ -119,6 +119,7 @@ impl Server {
         let kafka_handles = kafka::Handles {
             log: log.clone(),
             groups: groups.clone(),
+            shares: shares.clone(),
             ownership: Arc::new(settings::Owners(connectors.clone())),
             clock: clock.clone(),
         };
@@ -131,7 +132,9 @@ impl Server {
         let sampled = gauges::Sampled {
             log: log.clone(),
             groups: groups.clone(),
+            shares,
             connectors: connectors.clone(),
+            letters,
             clock: clock.clone(),
         };
         let sampling = gauges::sample(sampled, recorder.clone(), closing.clone());
@@ -154,8 +157,14 @@ impl Server {
         let pushes = watched.spawn("pushes", &closing, push_service.run(closing.clone()));
         let counting = letters_service.run(closing.clone());
         observers.push(watched.spawn("letters", &closing, counting));
-        let groups = watched.spawn("groups", &closing, groups_service.run(closing.clone()));
-        let shares = watched.spawn("shares", &closing, shares_service.run(closing.clone()));
+        let groups = vec![
+            watched.spawn("groups", &closing, groups_service.run(closing.clone())),
+            watched.spawn(
+                "shared groups",
+                &closing,
+                shares_service.run(closing.clone()),
+            ),
+        ];
         settings::tell_what_is_open(config, &listeners);
         Ok(Server {
             log,
@@ -167,7 +176,6 @@ impl Server {
             closing,
             groups,
             pushes,
-            shares,
             observers,
             died,
         })
@@ -220,14 +228,13 @@ impl Server {
         }
         self.closing.cancel();
         let deadline = Instant::now() + LOG_TIMEOUT;
-        if timeout_at(deadline, self.groups).await.is_err() {
-            tracing::warn!("left groups behind that took too long to stop");
+        for groups in self.groups {
+            if timeout_at(deadline, groups).await.is_err() {
+                tracing::warn!("left groups behind that took too long to stop");
+            }
         }
         if timeout_at(deadline, self.pushes).await.is_err() {
             tracing::warn!("left pushes behind that took too long to store");
-        }
-        if timeout_at(deadline, self.shares).await.is_err() {
-            tracing::warn!("left shared groups behind that took too long to stop");
         }
         match timeout_at(deadline, self.log.close()).await {
             Ok(Ok(())) => tracing::info!("stopped"),
