@@ -16,6 +16,7 @@ mod support;
 mod auth;
 mod bench;
 mod console;
+mod dlq;
 mod golden;
 mod hostile;
 mod invariants;
