@@ -59,6 +59,9 @@ impl Face {
         let (groups, service) = Groups::open(log.clone(), clock.clone(), group::Config::default())
             .await
             .unwrap();
+        let rules = crate::config::topics::Rules::default();
+        let opened = Shares::open(log.clone(), clock.clone(), rules, groups.clone()).await;
+        let (shares, shares_service) = opened.unwrap();
         let declared = vec![
             Declared::Off {
                 name: "off".to_owned(),
@@ -72,17 +75,9 @@ impl Face {
         let connectors = Connectors::start(declared, log.clone(), clock.clone(), 1)
             .await
             .unwrap();
-        let (shares, shares_service) = Shares::open(
-            log.clone(),
-            clock.clone(),
-            Default::default(),
-            groups.clone(),
-        )
-        .await
-        .unwrap();
         let (letters, letters_service) = Letters::new(deliver::Parts {
             log: log.clone(),
-            shares,
+            shares: shares.clone(),
             groups: groups.clone(),
             rules: Default::default(),
             clock: clock.clone(),
@@ -100,6 +95,7 @@ impl Face {
             rules,
             declaring: None,
             groups,
+            shares,
             connectors,
             letters,
             clock,
