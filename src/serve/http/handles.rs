@@ -29,7 +29,7 @@ pub struct Handles {
     pub rules: Rules,
     /// Reads the declarations again; `None` where they do not come from a file.
     pub declaring: Option<Arc<dyn Declaring>>,
-    /// Consumer groups.
+    /// Ordered groups.
     pub groups: Groups,
     /// Shared groups.
     pub shares: Shares,

@@ -59,8 +59,8 @@ impl Face {
         let (groups, service) = Groups::open(log.clone(), clock.clone(), group::Config::default())
             .await
             .unwrap();
-        let rules = crate::config::topics::Rules::default();
-        let opened = Shares::open(log.clone(), clock.clone(), rules, groups.clone()).await;
+        let rules = Rules::default();
+        let opened = Shares::open(log.clone(), clock.clone(), rules.clone(), groups.clone()).await;
         let (shares, shares_service) = opened.unwrap();
         let declared = vec![
             Declared::Off {
@@ -79,14 +79,13 @@ impl Face {
             log: log.clone(),
             shares: shares.clone(),
             groups: groups.clone(),
-            rules: Default::default(),
+            rules: rules.clone(),
             clock: clock.clone(),
             owner_of: Arc::new(|_| None),
             partitions: 1,
         });
         let listener = Listener::bind("http", "127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.address();
-        let rules = Rules::default();
         let opened = Push::open(log.clone(), clock.clone(), rules.clone()).await;
         let (push, _) = opened.unwrap();
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
