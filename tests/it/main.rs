@@ -21,6 +21,7 @@ mod invariants;
 mod kafka;
 mod log;
 mod migrations;
+mod monitoring;
 mod ops;
 mod prove;
 mod source;

@@ -11,6 +11,7 @@ mod answer;
 mod assets;
 mod connectors;
 mod credentials;
+mod declarations;
 mod dlq;
 mod error;
 mod from;
@@ -39,6 +40,7 @@ mod topics;
 
 pub use access::Admission;
 pub use assets::{Asset, Assets};
+pub use declarations::{Action, Declaring, Outcome, Standing, Step};
 pub use from::{From, InvalidFrom};
 pub use handles::{Handles, Listeners};
 pub use metrics_page::{Broker, MetricsPages};
