@@ -9,7 +9,7 @@ export function load(ctx) {
   return ctx.args[0] ? ask(path('groups', ctx.args[0])) : Promise.resolve(null);
 }
 
-const stateBadgeOf = (state) => badge(/stable|active/i.test(state) ? 'ok' : /empty|dead/i.test(state) ? 'idle' : 'busy', String(state).toLowerCase());
+const stateBadgeOf = (state) => badge(/stable|active/i.test(state) ? 'ok' : /paused/i.test(state) ? 'warn' : /empty|dead/i.test(state) ? 'idle' : 'busy', String(state).toLowerCase());
 
 export function render(ctx) {
   return ctx.args[0] ? one(ctx) : list(ctx);
