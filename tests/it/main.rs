@@ -13,6 +13,7 @@
 
 mod support;
 
+mod auth;
 mod bench;
 mod console;
 mod golden;
@@ -24,5 +25,6 @@ mod migrations;
 mod monitoring;
 mod ops;
 mod prove;
+mod push;
 mod source;
 mod source_letters;
