@@ -9,19 +9,22 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::declared::Declared;
 use super::error::Error;
 use super::{gauges, settings};
 use crate::clock::Clock;
 use crate::config::topics::Rules;
 use crate::config::{Config, Environment, Listen};
 use crate::connect::Connectors;
+use crate::deliver::{self, Letters};
 use crate::error::chain;
 use crate::group::share::Shares;
 use crate::group::{self, Groups};
 use crate::log::{Log, RealDisk};
+use crate::push::Push;
 use crate::serve::http::{self, Handles, Listener, Listeners};
 use crate::serve::kafka;
-use crate::{metrics, tasks};
+use crate::{console, metrics, tasks};
 
 /// Running requests are finished within this time, then cut off.
 const REQUESTS_TIMEOUT: Duration = Duration::from_secs(3);
@@ -36,6 +39,7 @@ const LOG_TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) struct Server {
     log: Log,
     connectors: Connectors,
+    declarations: Declared,
     listeners: Listeners,
     /// Cancelled first: the faces accept no more and `/readyz` says no.
     draining: CancellationToken,
@@ -43,7 +47,9 @@ pub(super) struct Server {
     faces: Vec<JoinHandle<()>>,
     /// Cancelled once nobody asks any more: groups and metrics end.
     closing: CancellationToken,
-    groups: Vec<JoinHandle<()>>,
+    groups: JoinHandle<()>,
+    pushes: JoinHandle<()>,
+    shares: JoinHandle<()>,
     /// The metrics listener and the sampler of gauges.
     observers: Vec<JoinHandle<()>>,
     died: watch::Receiver<Option<&'static str>>,
@@ -69,35 +75,53 @@ impl Server {
         let listeners = bound.addresses();
         let rules = Rules::new(config.declarations.clone());
         let log = open_log(config, &rules, &clock).await?;
+        let partitions = settings::partitions(config);
+        let (file, now) = (&config.topics_file, clock.clone());
+        let declarations = Declared::new(file, log.clone(), rules.clone(), now, partitions);
+        declarations.begin().await;
         let (groups, groups_service) =
             Groups::open(log.clone(), clock.clone(), group::Config::default()).await?;
-        let (shares, shares_service) =
-            Shares::open(log.clone(), clock.clone(), rules.clone(), groups.clone()).await?;
+        let (push, push_service) = Push::open(log.clone(), clock.clone(), rules.clone()).await?;
         let declared = settings::connectors(config, environment);
-        let partitions = settings::partitions(config);
         let connectors =
             Connectors::start(declared, log.clone(), clock.clone(), partitions).await?;
+        let (shares, shares_service) =
+            Shares::open(log.clone(), clock.clone(), rules.clone(), groups.clone()).await?;
+        let (letters, letters_service) = Letters::new(deliver::Parts {
+            log: log.clone(),
+            shares: shares.clone(),
+            groups: groups.clone(),
+            rules: rules.clone(),
+            clock: clock.clone(),
+            owner_of: settings::owner_of(&connectors),
+            partitions,
+        });
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
         let (died_sender, died) = watch::channel(None);
         let watched = Watched(died_sender);
         let handles = Handles {
             log: log.clone(),
             rules: rules.clone(),
+            declaring: Some(Arc::new(declarations.clone())),
             groups: groups.clone(),
             shares: shares.clone(),
             connectors: connectors.clone(),
+            letters,
             clock: clock.clone(),
             listeners,
             admission: settings::admission(config),
             tokens: settings::tokens(config, &clock),
+            push,
             public_url: config.public_url.clone(),
+            console: console::assets(),
+            recorder: Some(recorder.clone()),
             draining: draining.clone(),
         };
         let kafka_handles = kafka::Handles {
             log: log.clone(),
             groups: groups.clone(),
             shares: shares.clone(),
-            ownership: Arc::new(settings::ByConnector(connectors.clone())),
+            ownership: Arc::new(settings::Owners(connectors.clone())),
             clock: clock.clone(),
         };
         let kafka = kafka::Service::new(bound.kafka, settings::kafka(config), kafka_handles);
@@ -106,32 +130,47 @@ impl Server {
             watched.spawn("kafka", &draining, kafka.run(draining.clone())),
             watched.spawn("http", &draining, http.run(draining.clone())),
         ];
-        let sampling = gauges::sample(log.clone(), groups, shares, clock, closing.clone());
+        let sampled = gauges::Sampled {
+            log: log.clone(),
+            groups: groups.clone(),
+            shares,
+            connectors: connectors.clone(),
+            clock: clock.clone(),
+        };
+        let sampling = gauges::sample(sampled, recorder.clone(), closing.clone());
         let mut observers = vec![watched.spawn("gauges", &closing, sampling)];
         if let Some(listener) = bound.metrics {
-            let page = recorder.clone();
-            let render: http::Render = Arc::new(move || page.render());
-            let page = http::serve_metrics(listener, render, closing.clone());
+            let pages = http::MetricsPages {
+                own: recorder.clone(),
+                log: log.clone(),
+                groups,
+                connectors: connectors.clone(),
+                clock,
+                broker: settings::broker(config, &listeners),
+            };
+            let page = http::serve_metrics(listener, pages, closing.clone());
             observers.push(watched.spawn("metrics", &closing, page));
         }
+        let rereading = declarations.clone().run(closing.clone());
+        observers.push(watched.spawn("declarations", &closing, rereading));
         observers.push(watched.spawn("metrics upkeep", &closing, recorder.upkeep()));
-        let groups = vec![
-            watched.spawn("groups", &closing, groups_service.run(closing.clone())),
-            watched.spawn(
-                "shared groups",
-                &closing,
-                shares_service.run(closing.clone()),
-            ),
-        ];
+        let pushes = watched.spawn("pushes", &closing, push_service.run(closing.clone()));
+        let counting = letters_service.run(closing.clone());
+        observers.push(watched.spawn("letters", &closing, counting));
+        let groups = watched.spawn("groups", &closing, groups_service.run(closing.clone()));
+        let shares = watched.spawn("shares", &closing, shares_service.run(closing.clone()));
         settings::tell_what_is_open(config, &listeners);
         Ok(Server {
             log,
             connectors,
+            declarations,
             listeners,
             draining,
             faces,
             closing,
             groups,
+            pushes,
+            shares,
             observers,
             died,
         })
@@ -140,6 +179,11 @@ impl Server {
     /// Where it listens.
     pub(super) fn listeners(&self) -> &Listeners {
         &self.listeners
+    }
+
+    /// Has the declarations read again.
+    pub(super) fn reload(&self) {
+        self.declarations.ask();
     }
 
     /// The log, for who reads beside the faces.
@@ -179,10 +223,14 @@ impl Server {
         }
         self.closing.cancel();
         let deadline = Instant::now() + LOG_TIMEOUT;
-        for groups in self.groups {
-            if timeout_at(deadline, groups).await.is_err() {
-                tracing::warn!("left groups behind that took too long to stop");
-            }
+        if timeout_at(deadline, self.groups).await.is_err() {
+            tracing::warn!("left groups behind that took too long to stop");
+        }
+        if timeout_at(deadline, self.pushes).await.is_err() {
+            tracing::warn!("left pushes behind that took too long to store");
+        }
+        if timeout_at(deadline, self.shares).await.is_err() {
+            tracing::warn!("left shared groups behind that took too long to stop");
         }
         match timeout_at(deadline, self.log.close()).await {
             Ok(Ok(())) => tracing::info!("stopped"),

@@ -130,6 +130,35 @@ impl Default for SkippedOperations {
     }
 }
 
+/// What becomes of a change that cannot be written as events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// The connector goes FAILED with the reason, and nothing behind the change is taken.
+    #[default]
+    Stop,
+    /// It goes to the connector's dead letters with a warning in the log; the stream goes on.
+    DeadLetter,
+    /// It goes to the dead letters; the log tells of it only at debug level.
+    QuietDeadLetter,
+}
+
+/// What becomes of changes that cannot be written as events, by why they cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Failures {
+    /// A value that cannot be converted, or an event that the converter refuses.
+    pub unconvertible: OnFailure,
+    /// A change larger than what is read at a time, or than its topic takes.
+    pub too_large: OnFailure,
+}
+
+impl Failures {
+    /// Both become dead letters, with a warning.
+    pub const DEAD_LETTERS: Failures = Failures {
+        unconvertible: OnFailure::DeadLetter,
+        too_large: OnFailure::DeadLetter,
+    };
+}
+
 /// How `Decimal` is written in JSON (`decimal.format`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DecimalFormat {
@@ -177,6 +206,7 @@ pub struct ConnectorConfig {
     pub key_converter: JsonSettings,
     pub value_converter: JsonSettings,
     pub on_slot_loss: OnSlotLoss,
+    pub failures: Failures,
     /// What was accepted but deserves a look, a line each.
     pub warnings: Vec<String>,
 }

@@ -10,13 +10,14 @@
 
 mod build;
 mod classify;
+mod failures;
 mod placeholder;
 mod properties;
 mod read;
 
 pub use super::connector::{
-    AutocreateMode, ConnectorConfig, ConnectorProblem, DatabaseConfig, DecimalFormat, JsonSettings,
-    OffConnector, OnSlotLoss, SkippedOperations, SnapshotMode, SslMode,
+    AutocreateMode, ConnectorConfig, ConnectorProblem, DatabaseConfig, DecimalFormat, Failures,
+    JsonSettings, OffConnector, OnFailure, OnSlotLoss, SkippedOperations, SnapshotMode, SslMode,
 };
 pub use super::tables::TableFilter;
 pub use classify::{KeyReport, Treatment};
@@ -51,6 +52,9 @@ const VALUE_CONVERTER: &str = "value.converter";
 const SCHEMAS_ENABLE: &str = ".schemas.enable";
 const REPLACE_NULL: &str = ".replace.null.with.default";
 const DECIMAL_FORMAT: &str = ".decimal.format";
+const ERRORS_TOLERANCE: &str = "errors.tolerance";
+const PROCESSING_FAILURE: &str = "event.processing.failure.handling.mode";
+const CONVERTING_FAILURE: &str = "event.converting.failure.handling.mode";
 const NAME: &str = "name";
 
 /// The one class that a connector file may name; an absent one means this.
@@ -89,6 +93,9 @@ pub const USED: &[&str] = &[
     SNAPSHOT_MODE,
     TOMBSTONES,
     SKIPPED_OPERATIONS,
+    ERRORS_TOLERANCE,
+    PROCESSING_FAILURE,
+    CONVERTING_FAILURE,
     KEY_CONVERTER,
     VALUE_CONVERTER,
     "key.converter.schemas.enable",
@@ -380,7 +387,6 @@ const WITHOUT_MEANING: &[(&str, &str)] = &[
 
 /// Keys of Kafka Connect that are known but not built unless at their default.
 const FRAMEWORK: &[(&str, &str)] = &[
-    ("errors.tolerance", "none"),
     (
         "header.converter",
         "org.apache.kafka.connect.storage.SimpleHeaderConverter",

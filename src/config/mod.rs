@@ -17,6 +17,7 @@ mod key;
 mod listen;
 mod load;
 mod problem;
+pub mod quantity;
 mod secret;
 mod serve;
 mod source;
@@ -25,8 +26,8 @@ mod tables;
 pub mod topics;
 
 pub use connector::{
-    AutocreateMode, ConnectorConfig, ConnectorProblem, DatabaseConfig, DecimalFormat, JsonSettings,
-    OffConnector, OnSlotLoss, SkippedOperations, SnapshotMode, SslMode,
+    AutocreateMode, ConnectorConfig, ConnectorProblem, DatabaseConfig, DecimalFormat, Failures,
+    JsonSettings, OffConnector, OnFailure, OnSlotLoss, SkippedOperations, SnapshotMode, SslMode,
 };
 pub use connectors::{Connectors, load_connectors};
 pub use environment::Environment;
@@ -35,6 +36,6 @@ pub use listen::{Advertise, Listen};
 pub use load::{Origin, Setting, Sources};
 pub use problem::{Place, Problem, Problems};
 pub use secret::Secret;
-pub use serve::{Anonymous, Config, Logto, load};
+pub use serve::{Anonymous, Config, Logto, load, load_settings};
 pub use suggest::nearest;
 pub use tables::TableFilter;

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use super::connector::{
-    AutocreateMode, ConnectorConfig, DatabaseConfig, JsonSettings, OnSlotLoss, SkippedOperations,
-    SnapshotMode, SslMode,
+    AutocreateMode, ConnectorConfig, DatabaseConfig, Failures, JsonSettings, OnSlotLoss,
+    SkippedOperations, SnapshotMode, SslMode,
 };
 use super::problem::{Place, Problem};
 use super::secret::Secret;
@@ -78,6 +78,7 @@ pub(super) fn connector(parts: &Parts<'_>) -> Result<ConnectorConfig, Vec<Proble
         key_converter: json,
         value_converter: json,
         on_slot_loss: OnSlotLoss::Resnapshot,
+        failures: Failures::DEAD_LETTERS,
         warnings,
     })
 }
@@ -252,6 +253,7 @@ mod tests {
         assert_eq!(connector.publication_name, connector.slot_name);
         assert!(!connector.value_converter.schemas);
         assert_eq!(connector.on_slot_loss, OnSlotLoss::Resnapshot);
+        assert_eq!(connector.failures, Failures::DEAD_LETTERS);
     }
 
     #[test]

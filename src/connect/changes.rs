@@ -10,6 +10,26 @@ use super::error::Error;
 use super::outgoing::Outgoing;
 use super::tables::Tables;
 
+/// A change of one table that cannot be written as events.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) relation: u32,
+    pub(super) op: Op,
+    pub(super) error: Error,
+}
+
+/// Whether changes of this kind leave no record.
+pub(super) fn is_skipped(context: &Context, op: Op) -> bool {
+    let skipped = context.config.skipped_operations;
+    match op {
+        Op::Create => skipped.create,
+        Op::Update => skipped.update,
+        Op::Delete => skipped.delete,
+        Op::Truncate => skipped.truncate,
+        Op::Read | Op::Message => false,
+    }
+}
+
 /// What a change is written with; borrowed from the stream for one change.
 pub(super) struct Changes<'w> {
     pub(super) context: &'w Context,
@@ -20,12 +40,14 @@ pub(super) struct Changes<'w> {
 
 impl Changes<'_> {
     /// Writes the records of one change, unless its operation is skipped or its table not
-    /// captured.
+    /// captured. Where they cannot be written none of them is, and the table with the reason is
+    /// added to `refused`.
     pub(super) fn write(
         self,
         point: &Point<'_>,
         message: &Message<'_>,
         now_ns: i64,
+        refused: &mut Vec<Refused>,
     ) -> Result<(), Error> {
         let Changes {
             context,
@@ -33,15 +55,14 @@ impl Changes<'_> {
             emitter,
             out,
         } = self;
-        let skip = context.config.skipped_operations;
-        let (op, skipped) = match message {
-            Message::Insert(_) => (Op::Create, skip.create),
-            Message::Update(_) => (Op::Update, skip.update),
-            Message::Delete(_) => (Op::Delete, skip.delete),
-            Message::Truncate(_) => (Op::Truncate, skip.truncate),
+        let op = match message {
+            Message::Insert(_) => Op::Create,
+            Message::Update(_) => Op::Update,
+            Message::Delete(_) => Op::Delete,
+            Message::Truncate(_) => Op::Truncate,
             _ => return Ok(()),
         };
-        if skipped {
+        if is_skipped(context, op) {
             return Ok(());
         }
         let relations: &mut dyn Iterator<Item = u32> = match message {
@@ -62,14 +83,26 @@ impl Changes<'_> {
                 out,
                 now_ns,
             };
-            match message {
-                Message::Insert(insert) => emitter.insert(&mut change, &insert.new)?,
+            let written = match message {
+                Message::Insert(insert) => emitter.insert(&mut change, &insert.new),
                 Message::Update(update) => {
-                    emitter.update(&mut change, update.old.as_ref(), &update.new)?;
+                    emitter.update(&mut change, update.old.as_ref(), &update.new)
                 }
-                Message::Delete(delete) => emitter.delete(&mut change, &delete.old)?,
-                Message::Truncate(_) => emitter.truncate(&mut change)?,
-                _ => {}
+                Message::Delete(delete) => emitter.delete(&mut change, &delete.old),
+                Message::Truncate(_) => emitter.truncate(&mut change),
+                _ => Ok(()),
+            };
+            match written {
+                Ok(()) => {}
+                Err(error) if error.bad_change().is_some() => {
+                    emitter.shrink();
+                    refused.push(Refused {
+                        relation,
+                        op,
+                        error,
+                    });
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(())

@@ -15,8 +15,11 @@ use crate::postgres::pgoutput::{OldTuple, Tuple};
 use crate::record::Header;
 
 use super::error::Error;
-use super::outgoing::{NewRecord, Outgoing};
+use super::outgoing::{CHANGE_BYTES_MAX, NewRecord, Outgoing};
 use super::table::{Key, Table};
+
+/// Bytes that the buffers of an emitter keep from event to event.
+const BUFFER_BYTES_KEPT: usize = 4 << 20;
 
 /// Where and when a change was made, as the `source` block tells it.
 #[derive(Debug, Clone, Copy)]
@@ -144,21 +147,28 @@ impl Emitter {
         before: &[Value<'_>],
         after: &[Value<'_>],
     ) -> Result<(), Error> {
-        let lsn = change.point.lsn;
+        let (table, lsn) = (change.table, change.point.lsn);
         let text = |row: &[Value<'_>]| {
             let mut text = Vec::new();
             let written = simple_header::write_struct(&key.schema, &key.of(row), &mut text);
             written
                 .map(|()| text)
-                .map_err(|cause| change.table.unwritable(lsn, cause))
+                .map_err(|cause| table.unwritable(lsn, cause))
         };
         let (new_key, old_key) = (text(after)?, text(before)?);
         let to = Some((NEW_KEY, new_key.as_slice()));
-        self.record(change, Op::Delete, Some(before), None, before, to)?;
+        let from = Some((OLD_KEY, old_key.as_slice()));
+        // All are tried before the first is added: three records or none.
+        self.encode(change, Op::Create, (None, Some(after)), after)?;
+        let create = self.measure(change, from)?;
+        self.encode(change, Op::Delete, (Some(before), None), before)?;
+        let delete = self.measure(change, to)?;
+        // A key fits into a page of an index, so the tombstone's is within the limit's margin.
+        table.check_bytes(create.saturating_add(delete), CHANGE_BYTES_MAX, lsn)?;
+        self.put(change, true, to)?;
         if self.tombstones {
             self.tombstone(change, before, to)?;
         }
-        let from = Some((OLD_KEY, old_key.as_slice()));
         self.record(change, Op::Create, None, Some(after), after, from)
     }
 
@@ -181,6 +191,25 @@ impl Emitter {
         self.record(change, Op::Truncate, None, None, &[], None)
     }
 
+    /// Whether the record of a row that is there can be written; nothing is added.
+    pub(super) fn check(
+        &mut self,
+        change: &Change<'_, '_>,
+        op: Op,
+        row: &[Value<'_>],
+    ) -> Result<(), Error> {
+        self.encode(change, op, (None, Some(row)), row)?;
+        self.measure(change, None).map(drop)
+    }
+
+    /// Gives back the memory that an event took which was too large to be added.
+    pub(super) fn shrink(&mut self) {
+        if self.key.capacity() + self.value.capacity() > BUFFER_BYTES_KEPT {
+            self.key = Vec::new();
+            self.value = Vec::new();
+        }
+    }
+
     /// Adds one record; `keyed` is the row whose key columns make the key (none for a truncate).
     fn record(
         &mut self,
@@ -191,12 +220,34 @@ impl Emitter {
         keyed: &[Value<'_>],
         extra: Option<(&str, &[u8])>,
     ) -> Result<(), Error> {
-        let Change {
-            table,
-            point,
-            now_ns,
-            ..
-        } = *change;
+        self.encode(change, op, (before, after), keyed)?;
+        self.put(change, true, extra)
+    }
+
+    /// Adds a record with the key of `keyed` and no value.
+    fn tombstone(
+        &mut self,
+        change: &mut Change<'_, '_>,
+        keyed: &[Value<'_>],
+        extra: Option<(&str, &[u8])>,
+    ) -> Result<(), Error> {
+        // Debezium makes no tombstone where there is no key: it could not be compacted.
+        if change.table.key.is_none() {
+            return Ok(());
+        }
+        self.encode_key(change, keyed)?;
+        self.put(change, false, extra)
+    }
+
+    /// Writes key and value of a record into the buffers.
+    fn encode(
+        &mut self,
+        change: &Change<'_, '_>,
+        op: Op,
+        (before, after): (Option<&[Value<'_>]>, Option<&[Value<'_>]>),
+        keyed: &[Value<'_>],
+    ) -> Result<(), Error> {
+        let (table, point) = (change.table, change.point);
         let source = Source {
             name: &self.prefix,
             ts_us: point.ts_us,
@@ -220,45 +271,63 @@ impl Emitter {
             source: &source,
             transaction: None,
             op,
-            ts_ns: now_ns,
+            ts_ns: change.now_ns,
         };
         self.value.clear();
         let written = table.envelope.write_envelope(&event, &mut self.value);
         written.map_err(|cause| table.unwritable(point.lsn, cause))?;
-        self.add(change, keyed, true, extra)
+        self.encode_key(change, keyed)
     }
 
-    /// Adds a record with the key of `keyed` and no value.
-    fn tombstone(
-        &mut self,
-        change: &mut Change<'_, '_>,
-        keyed: &[Value<'_>],
+    /// Bytes that the record in the buffers takes; an error where its topic does not take it.
+    fn measure(
+        &self,
+        change: &Change<'_, '_>,
         extra: Option<(&str, &[u8])>,
-    ) -> Result<(), Error> {
-        // Debezium makes no tombstone where there is no key: it could not be compacted.
-        if change.table.key.is_none() {
-            return Ok(());
-        }
-        self.add(change, keyed, false, extra)
+    ) -> Result<usize, Error> {
+        self.with_record(change.now_ns, true, extra, |record| {
+            change.table.check_size(&record, change.point.lsn)?;
+            Ok(record.batch_bytes())
+        })
     }
 
-    fn add(
-        &mut self,
+    /// Writes the key of `keyed` into its buffer; an empty one is none.
+    fn encode_key(&mut self, change: &Change<'_, '_>, keyed: &[Value<'_>]) -> Result<(), Error> {
+        self.key.clear();
+        match &change.table.key {
+            Some(key) if !keyed.is_empty() => {
+                let written = key.plan.write_struct(&key.of(keyed), &mut self.key);
+                written.map_err(|cause| change.table.unwritable(change.point.lsn, cause))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds the record in the buffers, with or without its value.
+    fn put(
+        &self,
         change: &mut Change<'_, '_>,
-        keyed: &[Value<'_>],
         with_value: bool,
         extra: Option<(&str, &[u8])>,
     ) -> Result<(), Error> {
-        let table = change.table;
-        self.key.clear();
-        let key = match &table.key {
-            Some(key) if !keyed.is_empty() => {
-                let written = key.plan.write_struct(&key.of(keyed), &mut self.key);
-                written.map_err(|cause| table.unwritable(change.point.lsn, cause))?;
-                Some(self.key.as_slice())
+        let (table, lsn) = (change.table, change.point.lsn);
+        self.with_record(change.now_ns, with_value, extra, |record| {
+            table.check_size(&record, lsn)?;
+            match table.lane(record.key) {
+                Some(lane) => change.out.add(lane, record),
+                None => Ok(()),
             }
-            _ => None,
-        };
+        })
+    }
+
+    /// Calls `with` with the record in the buffers and its headers.
+    fn with_record<T>(
+        &self,
+        now_ns: i64,
+        with_value: bool,
+        extra: Option<(&str, &[u8])>,
+        with: impl FnOnce(NewRecord<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let mut headers = [Header {
             key: "",
             value: None,
@@ -277,17 +346,12 @@ impl Emitter {
                 count += 1;
             }
         }
-        let value = with_value.then_some(self.value.as_slice());
-        table.check_size(key, value, change.point.lsn)?;
-        let Some(lane) = table.lane(key) else {
-            return Ok(());
-        };
-        let record = NewRecord {
-            timestamp_ms: change.now_ns.div_euclid(1_000_000),
-            key,
-            value,
+        with(NewRecord {
+            timestamp_ms: now_ns.div_euclid(1_000_000),
+            // The JSON of a key is never empty.
+            key: (!self.key.is_empty()).then_some(self.key.as_slice()),
+            value: with_value.then_some(self.value.as_slice()),
             headers: headers.get(..count).unwrap_or_default(),
-        };
-        change.out.add(lane, record)
+        })
     }
 }

@@ -2,8 +2,14 @@
 
 use crate::error::{self as codes, Code, Explain, Kind};
 use crate::lsn::Lsn;
+use crate::record::dead_letter::Reason;
 use crate::topic::InvalidName;
 use crate::{convert, log, postgres, record};
+
+use super::outgoing::CHANGE_BYTES_MAX;
+
+/// How to go on past a change that cannot be written.
+const GO_ON: &str = "set errors.tolerance=all, which puts such changes into dlq.source.<connector>";
 
 /// Why a connector's run ended.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +71,7 @@ pub enum Error {
     },
     /// An event is larger than its topic allows.
     #[error(
-        "append a change of {table} at {lsn}: the event takes {bytes} bytes, max.message.bytes of its topic is {max}"
+        "append a change of {table} at {lsn}: it takes {bytes} bytes, its topic takes {max} (max.message.bytes)"
     )]
     TooLarge {
         /// The table as `schema.table`.
@@ -74,8 +80,8 @@ pub enum Error {
         lsn: Lsn,
         /// Bytes of the record.
         bytes: usize,
-        /// `max.message.bytes` of the topic.
-        max: u32,
+        /// Most bytes that it may take.
+        max: usize,
     },
     /// A change is larger than what is read of the stream at a time.
     #[error("read a change of {bytes} bytes at {lsn}")]
@@ -206,13 +212,16 @@ impl Explain for Error {
                  snapshot.mode so; rows deleted in the gap stay in the topics"
                     .to_owned(),
             ),
-            Error::Unconvertible { table, .. } => Some(format!(
-                "leave {table} out with table.exclude.list, or change the value in the database \
-                 and restart the connector"
+            Error::Unconvertible { table, .. } | Error::Unwritable { table, .. } => Some(format!(
+                "leave {table} out with table.exclude.list, or {GO_ON}, and restart the connector"
             )),
-            Error::TooLarge { max, .. } => Some(format!(
-                "raise max.message.bytes of the topic above {max} and restart the connector"
+            Error::TooLarge { bytes, .. } if *bytes <= CHANGE_BYTES_MAX => Some(format!(
+                "raise max.message.bytes of the topic to {bytes}, or {GO_ON}, and restart the \
+                 connector"
             )),
+            Error::TooLarge { .. } | Error::FrameTooLarge { .. } | Error::RowTooLarge { .. } => {
+                Some(format!("{GO_ON}, and restart the connector"))
+            }
             Error::TopicName { .. } => Some("choose another topic.prefix".to_owned()),
             _ => None,
         }
@@ -226,6 +235,39 @@ impl Error {
         match self.mend() {
             Some(mend) => format!("{text}. {mend}"),
             None => text,
+        }
+    }
+
+    /// Why the change that the error speaks of can become a dead letter; `None` for an error that
+    /// is not about one change.
+    pub(super) fn bad_change(&self) -> Option<Reason> {
+        match self {
+            Error::Unconvertible { .. } | Error::Unwritable { .. } => Some(Reason::Unconvertible),
+            Error::TooLarge { .. } | Error::FrameTooLarge { .. } | Error::RowTooLarge { .. } => {
+                Some(Reason::TooLarge)
+            }
+            Error::Postgres(_)
+            | Error::Log(_)
+            | Error::Record(_)
+            | Error::StoredPosition { .. }
+            | Error::Decode { .. }
+            | Error::Protocol { .. }
+            | Error::TopicName { .. }
+            | Error::Gap { .. }
+            | Error::SlotGone { .. }
+            | Error::Stalled(_)
+            | Error::Silent(_)
+            | Error::Unknown(_)
+            | Error::NotRunnable { .. } => None,
+        }
+    }
+
+    /// Bytes of a change that is too large.
+    pub(super) fn change_bytes(&self) -> Option<u64> {
+        match self {
+            Error::TooLarge { bytes, .. } => u64::try_from(*bytes).ok(),
+            Error::FrameTooLarge { bytes, .. } | Error::RowTooLarge { bytes, .. } => Some(*bytes),
+            _ => None,
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use crate::convert::json::JsonPlan;
+use crate::convert::{self, json::JsonPlan};
 use crate::event::{
     Field, Op, Schema, Sequence, SnapshotMarker, Source, Type, Value, source_schema,
     transaction_block_schema,
@@ -17,12 +17,19 @@ use crate::topic::TopicName;
 
 use super::context::Context;
 use super::error::Error;
-use super::outgoing::{Lane, NewRecord, Outgoing};
+use super::outgoing::{Lane, NewRecord, Outgoing, record_bytes_max};
+
+/// What messages are called where a table would be named.
+pub(super) const TITLE: &str = "logical messages";
 
 /// Writes messages; one for each run of a stream, made when the first message comes.
 #[derive(Debug)]
 pub(super) struct Messages {
+    /// The topic of messages.
+    pub(super) topic: String,
     lane: Lane,
+    /// Bytes that the topic took as one record when it was looked up.
+    record_bytes_max: usize,
     key: JsonPlan,
     value: JsonPlan,
 }
@@ -41,15 +48,18 @@ impl Messages {
     pub(super) async fn new(context: &Context, out: &mut Outgoing) -> Result<Messages, Error> {
         let name = format!("{}.message", context.config.topic_prefix);
         let name = TopicName::parse(&name).map_err(|cause| Error::TopicName {
-            table: "logical messages".to_owned(),
+            table: TITLE.to_owned(),
             cause,
         })?;
         let topic = context.topic(&name).await?;
         let Some(partition) = topic.partitions().first() else {
             return Err(crate::log::Error::UnknownTopic(name.as_str().to_owned()).into());
         };
+        let max_message_bytes = topic.config().max_message_bytes;
         Ok(Messages {
-            lane: out.lane(partition),
+            topic: name.as_str().to_owned(),
+            lane: out.lane(partition, max_message_bytes),
+            record_bytes_max: record_bytes_max(max_message_bytes),
             key: JsonPlan::compile(&KEY, &context.key_options()),
             value: JsonPlan::compile(&VALUE, &context.value_options()),
         })
@@ -90,14 +100,12 @@ impl Messages {
             Value::Struct(vec![Value::str(message.prefix), content]),
         ];
         let unwritable = |cause| Error::Unwritable {
-            table: "logical messages".to_owned(),
+            table: TITLE.to_owned(),
             lsn: message.lsn,
             cause,
         };
-        let (mut key, mut value) = (Vec::new(), Vec::new());
-        self.key
-            .write_struct(&[Value::str(message.prefix)], &mut key)
-            .map_err(unwritable)?;
+        let mut value = Vec::new();
+        let key = self.key_of(message.prefix).map_err(unwritable)?;
         self.value
             .write_struct(&fields, &mut value)
             .map_err(unwritable)?;
@@ -107,7 +115,23 @@ impl Messages {
             value: Some(&value),
             headers: &[],
         };
+        let bytes = record.batch_bytes();
+        if bytes > self.record_bytes_max {
+            return Err(Error::TooLarge {
+                table: TITLE.to_owned(),
+                lsn: message.lsn,
+                bytes,
+                max: self.record_bytes_max,
+            });
+        }
         out.add(self.lane, record)
+    }
+
+    /// The key of messages with this prefix.
+    pub(super) fn key_of(&self, prefix: &str) -> Result<Vec<u8>, convert::Error> {
+        let mut key = Vec::new();
+        self.key.write_struct(&[Value::str(prefix)], &mut key)?;
+        Ok(key)
     }
 }
 

@@ -3,18 +3,25 @@
 //! The rows are read in one transaction whose view ends where the stream begins, so that snapshot
 //! and stream together are the table. Nothing is stored of the progress: only the append with the
 //! last rows carries the position, and a snapshot that was interrupted before is taken again.
+//!
+//! A row that cannot be written becomes a dead letter, and is again one in a snapshot that is taken
+//! again.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::event::{Op, SnapshotMarker, Value};
 use crate::log::{Origin, Ticket};
 use crate::postgres::catalog::{self, Table as CatalogTable, TableShape};
+use crate::postgres::pgoutput::Cell;
 use crate::postgres::types::{Modes, TypeRegistry};
-use crate::postgres::{CopyTable, RowBatch, SqlClient};
+use crate::postgres::{CopyTable, OversizedRow, Row, RowBatch, SqlClient};
 
 use super::context::Context;
 use super::emit::{Change, Emitter, Point};
 use super::error::Error;
+use super::letter::{Letter, RawRow, Rows, Subject};
+use super::letters::Letters;
 use super::outgoing::{CHUNK_BYTES, Outgoing};
 use super::position::Position;
 use super::prepare::SnapshotPlan;
@@ -24,6 +31,10 @@ use super::tables;
 
 /// Appends on their way while the next rows are read.
 const IN_FLIGHT_MAX: usize = 4;
+
+/// A row of more bytes has its event tried before the row before it is emitted; such rows are rare,
+/// and each is a batch of its own.
+const LARGE_ROW_BYTES: usize = 256 << 10;
 
 /// Takes the snapshot and stores `position` with its last rows.
 pub(super) async fn run(
@@ -59,19 +70,24 @@ struct Snapshot<'c> {
     context: &'c Context,
     emitter: Emitter,
     out: Outgoing,
+    letters: Letters,
     in_flight: VecDeque<Ticket>,
     progress: SnapshotProgress,
     point: Point<'static>,
     held: Option<Held>,
+    /// Rows that were emitted or are held, of all tables and of the table being read.
+    good_rows: u64,
+    good_table_rows: u64,
 }
 
-/// The last row of a table: it is emitted when the next row of another table is known, or the end,
-/// because the snapshot's last row is marked as such whatever empty tables follow.
+/// The last row that can be written: it is emitted when the next one is known, or the end, because
+/// the last rows of a table and of the snapshot are marked as such, whatever comes behind them
+/// (empty tables, rows that become dead letters). Held over a batch's end as its own values.
 struct Held {
-    table: Table,
+    table: Arc<Table>,
     row: Vec<Value<'static>>,
-    /// It is also the first row of the snapshot.
-    is_first: bool,
+    /// Its marker unless it is a last one.
+    marker: SnapshotMarker,
 }
 
 impl<'c> Snapshot<'c> {
@@ -80,6 +96,7 @@ impl<'c> Snapshot<'c> {
             context,
             emitter: Emitter::new(&context.config, &context.run_id),
             out: Outgoing::default(),
+            letters: Letters::default(),
             in_flight: VecDeque::new(),
             progress: SnapshotProgress::default(),
             point: Point {
@@ -91,10 +108,12 @@ impl<'c> Snapshot<'c> {
                 origin: None,
             },
             held: None,
+            good_rows: 0,
+            good_table_rows: 0,
         }
     }
 
-    /// Reads one table. Batches are read one ahead, since the last row is held back.
+    /// Reads one table.
     async fn table(
         &mut self,
         plan: &mut SnapshotPlan,
@@ -112,6 +131,7 @@ impl<'c> Snapshot<'c> {
             out: &mut self.out,
         };
         let table = compiler.compile(&Layout::of_catalog(catalog, shape), Some(shape))?;
+        let table = Arc::new(table);
         let names: Vec<&str> = shape
             .columns
             .iter()
@@ -125,82 +145,161 @@ impl<'c> Snapshot<'c> {
             condition: None,
         };
         let mut rows = plan.reader.copy(&copy).await?;
-        let (mut current, mut ahead) = (RowBatch::default(), RowBatch::default());
-        let mut held = None;
-        let mut more = rows.next(&mut current).await?;
-        if more {
-            self.release(SnapshotMarker::LastInDataCollection)?;
-        }
-        while more {
-            more = rows.next(&mut ahead).await?;
-            held = self.batch(&table, &current, !more)?;
-            self.submit_if_full().await?;
-            std::mem::swap(&mut current, &mut ahead);
-        }
-        if let Some((row, is_first)) = held {
-            self.held = Some(Held {
-                table,
-                row,
-                is_first,
-            });
+        let mut batch = RowBatch::default();
+        while rows.next(&mut batch).await? {
+            self.batch(&table, &batch).await?;
         }
         self.progress.tables_done += 1;
         self.progress.table_rows = 0;
+        self.good_table_rows = 0;
         self.show();
         Ok(())
     }
 
-    /// Emits the rows of a batch, but for the last row of the table's last batch, which is given
-    /// back with whether it is the first of the snapshot.
-    fn batch(
-        &mut self,
-        table: &Table,
-        batch: &RowBatch,
-        is_last_batch: bool,
-    ) -> Result<Option<(Vec<Value<'static>>, bool)>, Error> {
-        let count = batch.len();
-        let mut held = None;
-        for (index, row) in batch.rows().enumerate() {
-            let values = table.row((row.len(), row.cells()), None, self.point.lsn)?;
-            let is_first = self.progress.rows == 0;
-            let is_first_of_table = self.progress.table_rows == 0;
+    /// Emits the row that is held and those of a batch but for the last, which is held.
+    async fn batch(&mut self, table: &Arc<Table>, batch: &RowBatch) -> Result<(), Error> {
+        // The row before, with its marker unless it is a last one.
+        let mut before: Option<(Row<'_>, Vec<Value<'_>>, SnapshotMarker)> = None;
+        for row in batch.rows() {
             self.progress.rows += 1;
             self.progress.table_rows += 1;
-            if is_last_batch && index + 1 == count {
-                let row = values.into_iter().map(Value::into_owned).collect();
-                held = Some((row, is_first));
-                continue;
-            }
-            let marker = match (is_first, is_first_of_table) {
-                (true, _) => SnapshotMarker::First,
-                (false, true) => SnapshotMarker::FirstInDataCollection,
-                (false, false) => SnapshotMarker::True,
+            let values = match self.values(table, row) {
+                Ok(values) => values,
+                Err(error) => {
+                    self.refuse(table, row, error).await?;
+                    continue;
+                }
             };
-            self.emit(table, marker, &values)?;
+            match before.take() {
+                None => self.release_before(table)?,
+                Some((row, values, marker)) => {
+                    if let Err(error) = self.emit(table, marker, &values) {
+                        self.refuse(table, row, error).await?;
+                    }
+                }
+            }
+            before = Some((row, values, self.next_marker()));
+            self.submit_if_full().await?;
         }
+        if let Some((row, values, marker)) = before {
+            match self.check(table, &values) {
+                Ok(()) => {
+                    let row = values.into_iter().map(Value::into_owned).collect();
+                    let table = Arc::clone(table);
+                    self.held = Some(Held { table, row, marker });
+                }
+                Err(error) => self.refuse(table, row, error).await?,
+            }
+        }
+        let mut rows = u64::try_from(batch.len()).unwrap_or(u64::MAX);
         if let Some(row) = batch.oversized() {
-            return Err(Error::RowTooLarge {
-                table: table.title(),
-                bytes: row.bytes,
-            });
+            rows += 1;
+            self.refuse_oversized(table, row).await?;
         }
-        let rows = u64::try_from(count).unwrap_or(u64::MAX);
         self.context.gauges.snapshot_rows.increment(rows);
         self.context.gauges.count(Op::Read, rows);
         self.show();
-        Ok(held)
+        self.submit_if_full().await
     }
 
-    /// Emits the row that was held back, as the last of its table or of the snapshot.
-    fn release(&mut self, marker: SnapshotMarker) -> Result<(), Error> {
+    /// The values of a row; one so large that its event may be too large is tried, so that the row
+    /// before it is not taken for one that another follows.
+    fn values<'r>(&mut self, table: &Arc<Table>, row: Row<'r>) -> Result<Vec<Value<'r>>, Error> {
+        let values = table.row((row.len(), row.cells()), None, self.point.lsn)?;
+        if row.bytes() > LARGE_ROW_BYTES {
+            self.check(table, &values)?;
+        }
+        Ok(values)
+    }
+
+    /// The marker of the next row that can be written, unless it is a last one.
+    fn next_marker(&mut self) -> SnapshotMarker {
+        let marker = match (self.good_rows, self.good_table_rows) {
+            (0, _) => SnapshotMarker::First,
+            (_, 0) => SnapshotMarker::FirstInDataCollection,
+            _ => SnapshotMarker::True,
+        };
+        self.good_rows += 1;
+        self.good_table_rows += 1;
+        marker
+    }
+
+    /// Emits the row that was held, since a row of `table` follows.
+    fn release_before(&mut self, table: &Arc<Table>) -> Result<(), Error> {
         let Some(held) = self.held.take() else {
             return Ok(());
         };
-        let marker = match marker {
-            SnapshotMarker::LastInDataCollection if held.is_first => SnapshotMarker::First,
+        let is_last = !Arc::ptr_eq(&held.table, table);
+        let marker = match held.marker {
+            SnapshotMarker::First => SnapshotMarker::First,
+            _ if is_last => SnapshotMarker::LastInDataCollection,
             marker => marker,
         };
         self.emit(&held.table, marker, &held.row)
+    }
+
+    /// Makes the dead letter of a row, or gives the error back.
+    async fn refuse(&mut self, table: &Table, row: Row<'_>, error: Error) -> Result<(), Error> {
+        self.emitter.shrink();
+        let letter = Letter {
+            key: table.key_of(row.cells()),
+            rows: Some(Rows {
+                before: None,
+                after: Some(RawRow::new(row.cells())),
+            }),
+            ..self.letter(table)
+        };
+        self.letters
+            .write(self.context, &mut self.out, &letter, error)
+            .await
+    }
+
+    async fn refuse_oversized(&mut self, table: &Table, row: &OversizedRow) -> Result<(), Error> {
+        self.progress.rows += 1;
+        self.progress.table_rows += 1;
+        let leading = row.leading();
+        let cells = leading.iter().map(|value| match value {
+            Some(text) => Cell::Text(text),
+            None => Cell::Null,
+        });
+        let letter = Letter {
+            key: table.key_of(cells),
+            ..self.letter(table)
+        };
+        let error = Error::RowTooLarge {
+            table: table.title(),
+            bytes: row.bytes,
+        };
+        self.letters
+            .write(self.context, &mut self.out, &letter, error)
+            .await
+    }
+
+    /// A letter about a row of `table`, without key and rows.
+    fn letter<'t>(&self, table: &'t Table) -> Letter<'t> {
+        Letter {
+            topic: &table.topic,
+            subject: Subject::row_of(table),
+            op: Op::Read,
+            lsn: self.point.lsn,
+            tx_id: self.point.tx_id,
+            ts_ms: self.point.ts_us.div_euclid(1_000),
+            key: None,
+            rows: None,
+        }
+    }
+
+    /// Whether the event of a row can be written, whatever its marker.
+    fn check(&mut self, table: &Table, row: &[Value<'_>]) -> Result<(), Error> {
+        // The longest of them.
+        self.point.marker = SnapshotMarker::FirstInDataCollection;
+        let change = Change {
+            table,
+            point: &self.point,
+            out: &mut self.out,
+            now_ns: self.context.clock.now_ns(),
+        };
+        self.emitter.check(&change, Op::Read, row)
     }
 
     fn emit(
@@ -248,7 +347,10 @@ impl<'c> Snapshot<'c> {
 
     /// Appends what is left together with the position.
     async fn finish(mut self, position: &Position) -> Result<(), Error> {
-        self.release(SnapshotMarker::Last)?;
+        if let Some(held) = self.held.take() {
+            self.emit(&held.table, SnapshotMarker::Last, &held.row)?;
+        }
+        self.letters.tell_rest(self.context, true);
         let mut append = self.out.take(Origin::Outside)?;
         append.batches.push(self.context.position_batch(position)?);
         self.in_flight

@@ -7,10 +7,14 @@
 //! Invariants:
 //! - `received >= appended >= durable >= confirmed` ([`super::status::Positions`]).
 //! - An append is cut between messages only, so that a message's records are never apart.
+//! - A change that cannot be written becomes a dead letter in the same append ([`refused`]), or ends
+//!   the stream, as the settings say.
 //! - After a restart the first `open.changes` messages of the open transaction, and messages up
 //!   to `message_lsn`, are skipped: they are in the log.
 //! - While the log takes nothing, nothing is read, and after [`STALL_MAX`] the connection is given
 //!   up: a walsender held unread keeps PostgreSQL from shutting down.
+
+mod refused;
 
 use std::time::Duration;
 
@@ -31,6 +35,7 @@ use super::error::Error;
 use super::feedback::{self, Progress};
 use super::gauges;
 use super::in_flight::{InFlight, Reached};
+use super::letters::Letters;
 use super::message::{MessagePoint, Messages};
 use super::outgoing::{CHUNK_BYTES, Outgoing};
 use super::position::{Open, Position};
@@ -87,6 +92,7 @@ pub(super) struct Stream<'c> {
     tables: Tables,
     emitter: Emitter,
     out: Outgoing,
+    letters: Letters,
     /// Reached with what is in `out`.
     position: Position,
     /// Reached with what was submitted last.
@@ -135,6 +141,7 @@ pub(super) async fn run(context: &Context, start: Start) -> Result<(), Error> {
     );
     let mut stream = Stream::new(context, tables, position, progress);
     let ended = stream.follow(&mut reader).await;
+    stream.letters.tell_rest(context, true);
     let ended = match ended {
         Ok(()) => stream.finish().await,
         Err(error) => Err(error),
@@ -162,6 +169,7 @@ impl<'c> Stream<'c> {
             tables,
             emitter: Emitter::new(&context.config, &context.run_id),
             out: Outgoing::default(),
+            letters: Letters::default(),
             submitted_lsn: position.end_lsn,
             submitted_at: now,
             transaction: None,
@@ -236,11 +244,15 @@ impl<'c> Stream<'c> {
                 self.on_message(*wal_start, message).await
             }
             Frame::Oversized {
-                wal_start, bytes, ..
-            } => Err(Error::FrameTooLarge {
-                lsn: *wal_start,
-                bytes: *bytes,
-            }),
+                wal_start,
+                wal_end,
+                bytes,
+                head,
+                ..
+            } => {
+                self.received(*wal_start, *wal_end);
+                self.on_oversized(*wal_start, *bytes, head).await
+            }
             Frame::Keepalive {
                 wal_end,
                 reply_requested,
@@ -281,6 +293,7 @@ impl<'c> Stream<'c> {
         {
             return Err(Error::Stalled(STALL_MAX.as_secs()));
         }
+        self.letters.tell_rest(self.context, false);
         self.tell();
         let lag = match self.in_flight.oldest_commit_us() {
             Some(commit) => seconds_since(commit, self.context.clock.now_ns()),
@@ -392,19 +405,26 @@ impl<'c> Stream<'c> {
 
     /// A message outside of any transaction.
     async fn on_message_outside(&mut self, message: &LogicalMessage<'_>) -> Result<(), Error> {
-        if message.lsn <= self.position.message_lsn {
-            return Ok(());
+        match self.place_outside(message.lsn) {
+            Some(place) => self.emit_message(place, message).await,
+            None => Ok(()),
         }
-        self.position.message_lsn = message.lsn;
-        self.position.last_commit = Some(message.lsn);
-        let point = MessagePoint {
+    }
+
+    /// The place of a message outside of any transaction; `None` where it is in the log already.
+    fn place_outside(&mut self, lsn: Lsn) -> Option<MessagePoint> {
+        if lsn <= self.position.message_lsn {
+            return None;
+        }
+        self.position.message_lsn = lsn;
+        self.position.last_commit = Some(lsn);
+        Some(MessagePoint {
             ts_us: self
                 .last_commit_us
                 .unwrap_or(self.context.clock.now_ns() / 1_000),
             tx_id: None,
             last_commit: self.position.last_commit,
-        };
-        self.emit_message(point, message).await
+        })
     }
 
     async fn emit_message(
@@ -412,50 +432,68 @@ impl<'c> Stream<'c> {
         point: MessagePoint,
         message: &LogicalMessage<'_>,
     ) -> Result<(), Error> {
-        let messages = match self.messages.take() {
-            Some(messages) => messages,
-            None => Messages::new(self.context, &mut self.out).await?,
-        };
+        let messages = self.messages().await?;
         self.context.gauges.count(Op::Message, 1);
         let added = messages.add(self.context, point, message, &mut self.out);
         self.messages = Some(messages);
-        added
+        match added {
+            Err(error) if error.bad_change().is_some() => {
+                let (prefix, lsn) = (message.prefix, message.lsn);
+                self.on_refused_message(prefix, lsn, point, error).await
+            }
+            added => added,
+        }
     }
 
-    /// A row, a truncate or a transactional message: counted before any filter.
-    async fn on_change(&mut self, lsn: Lsn, change: &Message<'_>) -> Result<(), Error> {
+    /// The writer of messages, to be put back.
+    async fn messages(&mut self) -> Result<Messages, Error> {
+        match self.messages.take() {
+            Some(messages) => Ok(messages),
+            None => Messages::new(self.context, &mut self.out).await,
+        }
+    }
+
+    /// Counts a row, truncate or transactional message, before any filter. `None` for one that is
+    /// in the log already.
+    fn place(&mut self, lsn: Lsn) -> Result<Option<MessagePoint>, Error> {
         let Some(transaction) = &mut self.transaction else {
             return Err(out_of_order(lsn, "a change without a transaction"));
         };
         transaction.changes += 1;
         if transaction.changes <= transaction.skip {
-            return Ok(());
+            return Ok(None);
         }
         self.position.open = Some(Open {
             commit_lsn: transaction.final_lsn,
             xid: transaction.xid,
             changes: transaction.changes,
         });
-        if let Message::LogicalMessage(message) = change {
-            let point = MessagePoint {
-                ts_us: transaction.commit_time_us,
-                tx_id: Some(i64::from(transaction.xid)),
-                last_commit: self.position.last_commit,
-            };
-            return self.emit_message(point, message).await;
-        }
-        let point = Point {
-            lsn,
+        Ok(Some(MessagePoint {
             ts_us: transaction.commit_time_us,
             tx_id: Some(i64::from(transaction.xid)),
             last_commit: self.position.last_commit,
-            marker: SnapshotMarker::False,
-            origin: transaction
-                .origin
-                .as_ref()
-                .map(|(name, lsn)| (name.as_str(), *lsn)),
+        }))
+    }
+
+    /// A row, a truncate or a transactional message.
+    async fn on_change(&mut self, lsn: Lsn, change: &Message<'_>) -> Result<(), Error> {
+        let Some(place) = self.place(lsn)? else {
+            return Ok(());
         };
-        self.last_change_us = Some(transaction.commit_time_us);
+        if let Message::LogicalMessage(message) = change {
+            return self.emit_message(place, message).await;
+        }
+        let transaction = self.transaction.as_ref();
+        let origin = transaction.and_then(|transaction| transaction.origin.as_ref());
+        let point = Point {
+            lsn,
+            ts_us: place.ts_us,
+            tx_id: place.tx_id,
+            last_commit: place.last_commit,
+            marker: SnapshotMarker::False,
+            origin: origin.map(|(name, lsn)| (name.as_str(), *lsn)),
+        };
+        self.last_change_us = Some(place.ts_us);
         let now_ns = self.context.clock.now_ns();
         let changes = Changes {
             context: self.context,
@@ -463,7 +501,12 @@ impl<'c> Stream<'c> {
             emitter: &mut self.emitter,
             out: &mut self.out,
         };
-        changes.write(&point, change, now_ns)
+        let mut refused = Vec::new();
+        changes.write(&point, change, now_ns, &mut refused)?;
+        for refused in refused {
+            self.on_refused(lsn, place, change, refused).await?;
+        }
+        Ok(())
     }
 
     /// Hands over what is due: records when the log is free or a chunk is full, a position alone
@@ -529,8 +572,12 @@ impl<'c> Stream<'c> {
             changed
         });
         if let Some(commit) = reached.commit_time_us {
-            let seconds = seconds_since(commit, self.context.clock.now_ns());
+            let now_ns = self.context.clock.now_ns();
+            let seconds = seconds_since(commit, now_ns);
             self.context.gauges.commit_to_log.record(seconds);
+            let now_ms = now_ns.div_euclid(1_000_000);
+            let behind_ms = now_ms.saturating_sub(commit.div_euclid(1_000)).max(0);
+            self.context.gauges.figures.changed(now_ms, behind_ms);
         }
     }
 }

@@ -21,11 +21,7 @@ use crate::topic::PartitionId;
 
 use super::context::Context;
 use super::error::Error;
-use super::outgoing::{Lane, Outgoing};
-
-/// Bytes of a batch's header, a record's own lengths and the context headers, by which a record
-/// in its batch is larger than its key and value.
-const RECORD_OVERHEAD_BYTES: usize = 512;
+use super::outgoing::{Lane, NewRecord, Outgoing, record_bytes_max};
 
 /// A captured table, compiled.
 #[derive(Debug)]
@@ -34,16 +30,30 @@ pub(super) struct Table {
     pub(super) schema: String,
     /// Name in the database.
     pub(super) name: String,
-    /// `max.message.bytes` of the topic when the table was compiled.
-    max_message_bytes: u32,
+    /// The topic of its changes.
+    pub(super) topic: String,
+    /// Bytes that the topic took as one record when the table was compiled.
+    record_bytes_max: usize,
     /// Lanes of the topic's partitions, by number; never empty.
     lanes: Vec<Lane>,
     /// By position in the relation; `None` for a column whose type is left out.
     columns: Vec<Option<Column>>,
+    /// Names of all columns, by position in the relation.
+    pub(super) names: Vec<ColumnName>,
     /// Key of the records; `None` for a table without primary key and unique index.
     pub(super) key: Option<Key>,
     /// Writes the envelope.
     pub(super) envelope: JsonPlan,
+}
+
+/// What a column is called, for dead letters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ColumnName {
+    pub(super) name: String,
+    /// Its type, as people write it.
+    pub(super) type_name: String,
+    /// The column belongs to the replica identity.
+    pub(super) identity: bool,
 }
 
 #[derive(Debug)]
@@ -187,17 +197,25 @@ impl Compiler<'_> {
         let key = self.key(layout, shape, &fields, &topic_name);
         let row = Arc::new(event::row_schema(&topic_name, fields));
         let envelope = event::envelope_schema(&topic_name, &row);
+        let max_message_bytes = self.topic.config().max_message_bytes;
         let partitions = self.topic.partitions();
         let lanes = partitions
             .iter()
-            .map(|partition| self.out.lane(partition))
+            .map(|partition| self.out.lane(partition, max_message_bytes))
             .collect();
+        let names = layout.columns.iter().map(|column| ColumnName {
+            name: column.name.to_owned(),
+            type_name: self.registry.display_name(column.type_oid),
+            identity: column.identity,
+        });
         Ok(Table {
             schema: layout.schema.to_owned(),
             name: layout.name.to_owned(),
-            max_message_bytes: self.topic.config().max_message_bytes,
+            topic: topic_name,
+            record_bytes_max: record_bytes_max(max_message_bytes),
             lanes,
             columns,
+            names: names.collect(),
             key,
             envelope: JsonPlan::compile(&envelope, &self.context.value_options()),
         })
@@ -341,23 +359,43 @@ impl Table {
     }
 
     /// Refuses a record that its topic would refuse, before anything of it is handed over.
-    pub(super) fn check_size(
-        &self,
-        key: Option<&[u8]>,
-        value: Option<&[u8]>,
-        lsn: Lsn,
-    ) -> Result<(), Error> {
-        let bytes = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
-        let max = usize::try_from(self.max_message_bytes).unwrap_or(usize::MAX);
-        if bytes.saturating_add(RECORD_OVERHEAD_BYTES) <= max {
+    pub(super) fn check_size(&self, record: &NewRecord<'_>, lsn: Lsn) -> Result<(), Error> {
+        self.check_bytes(record.batch_bytes(), self.record_bytes_max, lsn)
+    }
+
+    /// Refuses a change of `bytes` where `max` are taken.
+    pub(super) fn check_bytes(&self, bytes: usize, max: usize, lsn: Lsn) -> Result<(), Error> {
+        if bytes <= max {
             return Ok(());
         }
         Err(Error::TooLarge {
             table: self.title(),
             lsn,
             bytes,
-            max: self.max_message_bytes,
+            max,
         })
+    }
+
+    /// The record key of a row of which only `cells` are known, the first ones of its columns;
+    /// `None` where the key cannot be made of them.
+    pub(super) fn key_of<'t>(&self, cells: impl Iterator<Item = Cell<'t>>) -> Option<Vec<u8>> {
+        let key = self.key.as_ref()?;
+        let mapped = cells
+            .zip(&self.columns)
+            .filter_map(|(cell, column)| Some((cell, column.as_ref()?)));
+        let mut values = vec![None; key.values.len()];
+        for (index, (cell, column)) in mapped.enumerate() {
+            let Some(at) = key.values.iter().position(|value| *value == index) else {
+                continue;
+            };
+            if let (Cell::Text(text), Some(place)) = (cell, values.get_mut(at)) {
+                *place = column.codec.decode(text).ok();
+            }
+        }
+        let values: Vec<Value<'t>> = values.into_iter().collect::<Option<_>>()?;
+        let mut text = Vec::new();
+        key.plan.write_struct(&values, &mut text).ok()?;
+        Some(text)
     }
 
     /// The lane of a record: by Kafka's default partitioner, the first partition without a key.

@@ -10,14 +10,18 @@ use crate::tasks;
 pub(super) const ROLE: &str = "penstock";
 
 /// In order; each can be applied again without effect.
-const MIGRATIONS: [(&str, &str); 2] = [
+const MIGRATIONS: [(&str, &str); 3] = [
     (
         "0001_shop.sql",
         include_str!("../../../migrations/0001_shop.sql"),
     ),
     (
-        "0002_penstock.sql",
-        include_str!("../../../migrations/0002_penstock.sql"),
+        "0002_role.sql",
+        include_str!("../../../migrations/0002_role.sql"),
+    ),
+    (
+        "0005_publication.sql",
+        include_str!("../../../migrations/0005_publication.sql"),
     ),
 ];
 

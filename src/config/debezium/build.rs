@@ -2,17 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
+use super::failures::Asked;
 use super::read::{Properties, Property};
 use super::{
-    AUTOCREATE_MODE, CONNECTOR_CLASS, DBNAME, DECIMAL_FORMAT, DEFAULT_PUBLICATION, DEFAULT_SLOT,
-    HOSTNAME, JSON_CONVERTER, KEY_CONVERTER, NAME, PASSWORD, PGOUTPUT, PLUGIN_NAME, PORT,
-    POSTGRES_CLASS, PUBLICATION_NAME, REPLACE_NULL, SCHEMA_EXCLUDE, SCHEMA_INCLUDE, SCHEMAS_ENABLE,
+    AUTOCREATE_MODE, CONNECTOR_CLASS, CONVERTING_FAILURE, DBNAME, DECIMAL_FORMAT,
+    DEFAULT_PUBLICATION, DEFAULT_SLOT, ERRORS_TOLERANCE, HOSTNAME, JSON_CONVERTER, KEY_CONVERTER,
+    NAME, PASSWORD, PGOUTPUT, PLUGIN_NAME, PORT, POSTGRES_CLASS, PROCESSING_FAILURE,
+    PUBLICATION_NAME, REPLACE_NULL, SCHEMA_EXCLUDE, SCHEMA_INCLUDE, SCHEMAS_ENABLE,
     SKIPPED_OPERATIONS, SLOT_NAME, SNAPSHOT_MODE, SSLCERT, SSLKEY, SSLMODE, SSLROOTCERT,
     TABLE_EXCLUDE, TABLE_INCLUDE, TCP_KEEPALIVE, TOMBSTONES, TOPIC_PREFIX, USER, VALUE_CONVERTER,
 };
 use crate::config::connector::{
-    AutocreateMode, ConnectorConfig, DatabaseConfig, DecimalFormat, JsonSettings, OnSlotLoss,
-    SkippedOperations, SnapshotMode, SslMode,
+    AutocreateMode, ConnectorConfig, DatabaseConfig, DecimalFormat, Failures, JsonSettings,
+    OnFailure, OnSlotLoss, SkippedOperations, SnapshotMode, SslMode,
 };
 use crate::config::problem::{Place, Problem};
 use crate::config::secret::Secret;
@@ -56,6 +58,7 @@ pub(super) fn connector(
         key_converter: builder.converter(KEY_CONVERTER),
         value_converter: builder.converter(VALUE_CONVERTER),
         on_slot_loss: OnSlotLoss::Stop,
+        failures: builder.failures(),
         warnings: Vec::new(),
     })
 }
@@ -84,6 +87,22 @@ const SNAPSHOT_MODES_NOT_BUILT: &[&str] = &[
 const DECIMAL_FORMATS: &[(&str, DecimalFormat)] = &[
     ("base64", DecimalFormat::Base64),
     ("numeric", DecimalFormat::Numeric),
+];
+
+const TOLERANCES: &[(&str, OnFailure)] =
+    &[("none", OnFailure::Stop), ("all", OnFailure::DeadLetter)];
+
+const PROCESSING_MODES: &[(&str, OnFailure)] = &[
+    ("fail", OnFailure::Stop),
+    ("warn", OnFailure::DeadLetter),
+    ("skip", OnFailure::QuietDeadLetter),
+    ("ignore", OnFailure::QuietDeadLetter),
+];
+
+const CONVERTING_MODES: &[(&str, OnFailure)] = &[
+    ("fail", OnFailure::Stop),
+    ("warn", OnFailure::DeadLetter),
+    ("skip", OnFailure::QuietDeadLetter),
 ];
 
 struct Builder<'a> {
@@ -378,6 +397,19 @@ impl<'a> Builder<'a> {
             self.refuse(SKIPPED_OPERATIONS, what, "write either");
         }
         skipped
+    }
+
+    fn failures(&mut self) -> Failures {
+        let mut asked = |key, choices| {
+            let is_set = self.get(key).is_some();
+            is_set.then(|| self.choice(key, choices))
+        };
+        Asked {
+            tolerance: asked(ERRORS_TOLERANCE, TOLERANCES),
+            processing: asked(PROCESSING_FAILURE, PROCESSING_MODES),
+            converting: asked(CONVERTING_FAILURE, CONVERTING_MODES),
+        }
+        .decide()
     }
 
     fn converter(&mut self, key: &str) -> JsonSettings {

@@ -230,8 +230,10 @@ mod tests {
                 NotBuilt,
             ),
             ("column.truncate.to.3.chars", "public.t.c", NotBuilt),
-            ("errors.tolerance", "all", NotBuilt),
-            ("errors.tolerance", "none", Ignored),
+            ("errors.tolerance", "all", Used),
+            ("event.processing.failure.handling.mode", "skip", Used),
+            ("event.converting.failure.handling.mode", "fail", Used),
+            ("errors.log.enable", "true", Ignored),
             ("topic.creation.default.replication.factor", "3", Ignored),
             ("topic.creation.default.partitions", "6", NotBuilt),
             (

@@ -70,6 +70,24 @@ impl Shares {
     /// returns. What cannot be redriven is refused one by one. A group that is not shared is
     /// `NotFound`. Cancel safe: all or nothing happens.
     pub async fn redrive(&self, group: &GroupId, letters: &[Redrive]) -> Result<Redriven, Error> {
+        self.redrive_with(group, letters, false).await
+    }
+
+    /// As [`Shares::redrive`], but where one letter is refused none is redriven.
+    pub async fn redrive_whole(
+        &self,
+        group: &GroupId,
+        letters: &[Redrive],
+    ) -> Result<Redriven, Error> {
+        self.redrive_with(group, letters, true).await
+    }
+
+    async fn redrive_with(
+        &self,
+        group: &GroupId,
+        letters: &[Redrive],
+        is_whole: bool,
+    ) -> Result<Redriven, Error> {
         let shared = &self.shared;
         shared.check_open()?;
         if letters.len() > REDRIVE_MAX {
@@ -125,10 +143,10 @@ impl Shares {
                     done.push(one);
                 }
             }
-            redriven.done = done.len();
-            if done.is_empty() {
+            if done.is_empty() || (is_whole && !redriven.refused.is_empty()) {
                 return Ok(redriven);
             }
+            redriven.done = done.len();
             let letters: Vec<(Place, i64)> = done.iter().map(|one| one.letter).collect();
             let marked = shared.marks.with(&shared.log, &letters)?;
             // From here on nothing is refused.

@@ -6,7 +6,7 @@ use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 
-use super::copy_text::Place;
+use super::copy_text::{self, Place};
 use crate::postgres::pgoutput::Cell;
 
 /// Rows as they came, reused from batch to batch. Holds on to the bytes that were read (up to
@@ -28,6 +28,23 @@ pub struct OversizedRow {
     pub bytes: u64,
     /// Its first bytes as `COPY` writes them, escapes and all.
     pub head: Bytes,
+}
+
+impl OversizedRow {
+    /// The values of the first columns that are whole in `head`, unescaped; `None` for a null.
+    #[must_use]
+    pub fn leading(&self) -> Vec<Option<Vec<u8>>> {
+        let (mut places, mut unescaped) = (Vec::new(), Vec::new());
+        copy_text::cells(&self.head, 0, &mut places, &mut unescaped);
+        // The last one goes on behind the head.
+        places.pop();
+        let value = |place: &Place| match place {
+            Place::Null => None,
+            Place::Received(range) => self.head.get(range.clone()).map(<[u8]>::to_vec),
+            Place::Unescaped(range) => unescaped.get(range.clone()).map(<[u8]>::to_vec),
+        };
+        places.iter().map(value).collect()
+    }
 }
 
 impl fmt::Debug for RowBatch {
@@ -102,6 +119,16 @@ impl<'a> Row<'a> {
         self.places.is_empty()
     }
 
+    /// Bytes of its values.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let bytes = |place: &Place| match place {
+            Place::Null => 0,
+            Place::Received(range) | Place::Unescaped(range) => range.len(),
+        };
+        self.places.iter().map(bytes).sum()
+    }
+
     /// The cells: `Null` or `Text`, unescaped.
     pub fn cells(&self) -> impl ExactSizeIterator<Item = Cell<'a>> + use<'a> {
         let batch = self.batch;
@@ -114,5 +141,24 @@ impl<'a> Row<'a> {
                 Cell::Text(batch.unescaped.get(range.clone()).unwrap_or_default())
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_cells_of_a_cut_row_are_told() {
+        let leading = |head: &'static [u8]| {
+            let head = Bytes::from_static(head);
+            OversizedRow { bytes: 99, head }.leading()
+        };
+        let some = |text: &[u8]| Some(text.to_vec());
+        assert_eq!(
+            leading(b"7\t\\N\ta\\tb\txxxx"),
+            [some(b"7"), None, some(b"a\tb")]
+        );
+        assert!(leading(b"xxxx").is_empty());
     }
 }

@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use super::oid;
+
 /// A type of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TypeInfo {
@@ -74,6 +76,27 @@ impl TypeRegistry {
         self.types.get(&oid)
     }
 
+    /// The name of a type for people: `int8`, `int4[]`, a domain's or an enum's own name.
+    #[must_use]
+    pub fn display_name(&self, oid: u32) -> String {
+        let element = match self.get(oid).map(|info| &info.kind) {
+            Some(TypeKind::Array { element_oid }) => Some(*element_oid),
+            _ => oid::element(oid),
+        };
+        match element {
+            Some(element) => format!("{}[]", self.plain_name(element)),
+            None => self.plain_name(oid),
+        }
+    }
+
+    fn plain_name(&self, oid: u32) -> String {
+        match (oid::name(oid), self.get(oid)) {
+            (Some(name), _) => name.to_owned(),
+            (None, Some(info)) => info.name.clone(),
+            (None, None) => format!("oid {oid}"),
+        }
+    }
+
     /// How many types are known.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -91,5 +114,41 @@ impl FromIterator<TypeInfo> for TypeRegistry {
     fn from_iter<I: IntoIterator<Item = TypeInfo>>(infos: I) -> TypeRegistry {
         let types = infos.into_iter().map(|info| (info.oid, info)).collect();
         TypeRegistry { types }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_named_as_people_write_them() {
+        let info = |oid, name: &str, kind| TypeInfo {
+            oid,
+            name: name.to_owned(),
+            schema: "public".to_owned(),
+            kind,
+        };
+        let registry: TypeRegistry = [
+            info(20_000, "mood", TypeKind::Enum { labels: vec![] }),
+            info(
+                20_001,
+                "_mood",
+                TypeKind::Array {
+                    element_oid: 20_000,
+                },
+            ),
+        ]
+        .into_iter()
+        .collect();
+        for (oid, name) in [
+            (23, "int4"),
+            (1007, "int4[]"),
+            (20_000, "mood"),
+            (20_001, "mood[]"),
+            (20_002, "oid 20002"),
+        ] {
+            assert_eq!(registry.display_name(oid), name);
+        }
     }
 }

@@ -7,13 +7,18 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::access::Admission;
+use super::assets::Assets;
+use super::declarations::Declaring;
 use crate::auth::Tokens;
 use crate::clock::Clock;
 use crate::config::topics::Rules;
 use crate::connect::Connectors;
+use crate::deliver::Letters;
 use crate::group::Groups;
 use crate::group::share::Shares;
 use crate::log::Log;
+use crate::metrics;
+use crate::push::Push;
 
 /// The handles and facts that answers are made of. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -22,12 +27,16 @@ pub struct Handles {
     pub log: Log,
     /// What `topics.yaml` declares.
     pub rules: Rules,
+    /// Reads the declarations again; `None` where they do not come from a file.
+    pub declaring: Option<Arc<dyn Declaring>>,
     /// Ordered groups.
     pub groups: Groups,
     /// Shared groups.
     pub shares: Shares,
     /// Connectors.
     pub connectors: Connectors,
+    /// Dead letters.
+    pub letters: Letters,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Where this process listens.
@@ -37,8 +46,14 @@ pub struct Handles {
     /// Verifies tokens, for pushes and for the administrator's surface; `None` where no issuer is
     /// set.
     pub tokens: Option<Tokens>,
+    /// The push door.
+    pub push: Push,
     /// The address under which people reach this server through a proxy, without a trailing slash.
     pub public_url: Option<String>,
+    /// The console's files.
+    pub console: Assets,
+    /// What was measured, shown in `/status`; `None` where nothing is recorded.
+    pub recorder: Option<metrics::Handle>,
     /// Cancelled when the process is on its way down: `/readyz` says so and long polls end.
     pub draining: CancellationToken,
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::config::connector::{
-    AutocreateMode, DecimalFormat, JsonSettings, OnSlotLoss, SkippedOperations, SnapshotMode,
-    SslMode,
+    AutocreateMode, DecimalFormat, Failures, JsonSettings, OnFailure, OnSlotLoss,
+    SkippedOperations, SnapshotMode, SslMode,
 };
 
 const LEAST: &str =
@@ -53,8 +53,22 @@ fn the_least_file_gets_the_defaults_of_debezium_and_connect() {
     assert_eq!(connector.skipped_operations, SkippedOperations::default());
     assert!(connector.skipped_operations.truncate);
     assert_eq!(connector.on_slot_loss, OnSlotLoss::Stop);
+    assert_eq!(connector.failures, Failures::default());
+    assert_eq!(connector.failures.unconvertible, OnFailure::Stop);
     assert!(connector.tables.captures("any", "table"));
     assert!(connector.warnings.is_empty());
+}
+
+#[test]
+fn a_file_asks_for_dead_letters_in_the_words_of_connect_or_debezium() {
+    let connector = run(with(r#","errors.tolerance":"ALL""#));
+    assert_eq!(connector.failures, Failures::DEAD_LETTERS);
+    let connector = run(with(
+        r#","event.processing.failure.handling.mode":"ignore""#,
+    ));
+    assert_eq!(connector.failures.unconvertible, OnFailure::QuietDeadLetter);
+    let text = failed(with(r#","errors.tolerance":"some""#));
+    assert!(text.contains("errors.tolerance"), "{text}");
 }
 
 #[test]
