@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::connect::{Connectors, Observed, Slot};
+use crate::group::share::Shares;
 use crate::group::{Groups, Lag};
 use crate::log::{Log, State};
 use crate::metrics::names::{self, ALL};
@@ -26,6 +27,7 @@ const WAL_STATUSES: [&str; 4] = ["reserved", "extended", "unreserved", "lost"];
 pub(super) struct Sampled {
     pub(super) log: Log,
     pub(super) groups: Groups,
+    pub(super) shares: Shares,
     pub(super) connectors: Connectors,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -52,7 +54,7 @@ impl Sampled {
         for observed in self.connectors.observe() {
             add_slot(&mut samples, &observed);
         }
-        for lag in self.groups.lag() {
+        for lag in self.groups.lag().into_iter().chain(self.shares.lag()) {
             let since_ms = self.groups.waiting_since_ms(&lag).await;
             let waited_ms = since_ms.map_or(0, |ms| self.clock.now_ms().saturating_sub(ms));
             add_lag(&mut samples, &lag, waited_ms.max(0).unsigned_abs());

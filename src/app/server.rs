@@ -89,7 +89,7 @@ impl Server {
             Shares::open(log.clone(), clock.clone(), rules.clone(), groups.clone()).await?;
         let (letters, letters_service) = Letters::new(deliver::Parts {
             log: log.clone(),
-            shares,
+            shares: shares.clone(),
             groups: groups.clone(),
             rules: rules.clone(),
             clock: clock.clone(),
@@ -104,6 +104,7 @@ impl Server {
             rules: rules.clone(),
             declaring: Some(Arc::new(declarations.clone())),
             groups: groups.clone(),
+            shares: shares.clone(),
             connectors: connectors.clone(),
             letters,
             clock: clock.clone(),
@@ -119,6 +120,7 @@ impl Server {
         let kafka_handles = kafka::Handles {
             log: log.clone(),
             groups: groups.clone(),
+            shares: shares.clone(),
             ownership: Arc::new(settings::Owners(connectors.clone())),
             clock: clock.clone(),
         };
@@ -131,6 +133,7 @@ impl Server {
         let sampled = gauges::Sampled {
             log: log.clone(),
             groups: groups.clone(),
+            shares,
             connectors: connectors.clone(),
             clock: clock.clone(),
         };

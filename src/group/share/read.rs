@@ -25,7 +25,7 @@ use super::limits::{
 use super::shared::{Shared, letter_topic, random_owner};
 use super::shares::Shares;
 use super::state::Acquired;
-use super::write::{Answered, Change, outcome};
+use super::write::{Change, outcome};
 use crate::log::{self, Partition};
 use crate::record::dead_letter::REDRIVE_COUNT;
 use crate::topic::{Offset, PartitionId, TopicName};

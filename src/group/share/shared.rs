@@ -139,7 +139,7 @@ impl Shared {
 
     /// Takes a group out of memory if nothing of it is stored or about to be.
     pub(super) fn forget_if_empty(&self, cell: &Arc<Cell>) {
-        let mut cells = self.cells.lock();
+        let cells = self.cells.lock();
         let mut state = cell.state.lock();
         if !state.slots.is_empty() || state.pending > 0 || state.is_gone {
             return;

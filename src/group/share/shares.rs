@@ -1,7 +1,11 @@
 //! The handle to all shared groups: opening, looking, and what operators do.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
+use uuid::Uuid;
 
 use super::super::error::Error;
 use super::super::groups::Groups;
@@ -14,7 +18,7 @@ use super::replay;
 use super::service::Service;
 use super::shared::Shared;
 use super::state::Breaker;
-use super::write::{Change, Marking, outcome};
+use super::write::{Answered, Change, Marking, outcome};
 use crate::clock::Clock;
 use crate::config::topics::{GroupPolicy, Rules};
 use crate::log::{Log, Partition};
@@ -295,6 +299,23 @@ fn lag(group: &GroupId, slot: &Slot, partition: &Partition) -> Lag {
     }
 }
 
+/// What became of the wish to read partitions.
+enum Begun {
+    /// All of them are read already.
+    Reading,
+    /// Their first state is on its way to the log.
+    Submitted(Answered),
+    /// The group is being deleted.
+    Gone,
+}
+
+fn too_many_partitions() -> Error {
+    Error::LimitReached {
+        what: "partitions of one group",
+        limit: GROUP_PARTITIONS_MAX,
+    }
+}
+
 impl Shared {
     pub(super) fn partition_at(&self, place: Place) -> Option<Arc<Partition>> {
         let topic = self.log.topic_by_id(place.topic)?;
@@ -308,56 +329,61 @@ impl Shared {
         group: &GroupId,
         sources: &[(Place, Arc<Partition>)],
     ) -> Result<Arc<Cell>, Error> {
+        if sources.len() > GROUP_PARTITIONS_MAX {
+            return Err(too_many_partitions());
+        }
+        let mut room = Some(self.room().await?);
         loop {
             let cell = self.cell_or_new(group)?;
-            let room = self.room().await?;
-            let answered = {
-                let mut state = cell.state.lock();
-                if state.is_gone {
-                    drop(state);
-                    // It is on its way out; the next look makes a new one.
-                    tokio::task::yield_now().await;
-                    continue;
-                }
-                state.check(&cell.id)?;
-                let from_start = self.policy(group).from_start;
-                let mut places = Vec::new();
-                for (place, partition) in sources {
-                    if state.slots.contains_key(place) {
-                        continue;
-                    }
-                    if state.slots.len() >= GROUP_PARTITIONS_MAX {
-                        return Err(Error::LimitReached {
-                            what: "partitions of one group",
-                            limit: GROUP_PARTITIONS_MAX,
-                        });
-                    }
-                    let is_known =
-                        |known: &Place| known.topic == place.topic && !places.contains(known);
-                    let next = match from_start || state.slots.keys().any(is_known) {
-                        true => partition.start(),
-                        false => partition.end(),
-                    };
-                    let slot = Slot::new(partition.topic.clone(), next.0, self.clock.now_ms());
-                    state.slots.insert(*place, slot);
-                    places.push(*place);
-                }
-                if places.is_empty() {
-                    return Ok(Arc::clone(&cell));
-                }
-                let room = Some(room);
-                self.submit(
-                    &cell,
-                    &mut state,
-                    Change {
-                        places,
-                        room,
-                        ..Change::default()
-                    },
-                )
-            };
-            return outcome(answered).await.map(|()| cell);
+            // Nothing is waited for between making a group and submitting its first state.
+            match self.begin_in(&cell, sources, &mut room)? {
+                Begun::Reading => return Ok(cell),
+                Begun::Submitted(answered) => return outcome(answered).await.map(|()| cell),
+                // It is on its way out; the next look makes a new one.
+                Begun::Gone => tokio::task::yield_now().await,
+            }
         }
+    }
+
+    fn begin_in(
+        &self,
+        cell: &Arc<Cell>,
+        sources: &[(Place, Arc<Partition>)],
+        room: &mut Option<OwnedSemaphorePermit>,
+    ) -> Result<Begun, Error> {
+        let mut state = cell.state.lock();
+        if state.is_gone {
+            return Ok(Begun::Gone);
+        }
+        state.check(&cell.id)?;
+        let missing = sources
+            .iter()
+            .filter(|(place, _)| !state.slots.contains_key(place));
+        let missing: Vec<_> = missing.collect();
+        if missing.is_empty() {
+            return Ok(Begun::Reading);
+        }
+        if state.slots.len() + missing.len() > GROUP_PARTITIONS_MAX {
+            return Err(too_many_partitions());
+        }
+        let from_start = self.policy(&cell.id).from_start;
+        let known: BTreeSet<Uuid> = state.slots.keys().map(|place| place.topic).collect();
+        let mut places = Vec::with_capacity(missing.len());
+        for (place, partition) in missing {
+            let next = match from_start || known.contains(&place.topic) {
+                true => partition.start(),
+                false => partition.end(),
+            };
+            let slot = Slot::new(partition.topic.clone(), next.0, self.clock.now_ms());
+            state.slots.insert(*place, slot);
+            places.push(*place);
+        }
+        let change = Change {
+            places,
+            room: room.take(),
+            ..Change::default()
+        };
+        Ok(Begun::Submitted(self.submit(cell, &mut state, change)))
     }
 
     /// Deletes what a group has open of these partitions.

@@ -1,6 +1,9 @@
-//! `/groups`: list, describe, lag, seek, delete.
+//! `/groups`: list, describe, lag, seek, delete, of ordered and shared groups.
 //!
-//! Not here: reading as a member of a group over HTTP (`read`, `ack`); those are refused by name.
+//! A shared group has no members: its state is `Paused` while a flood of failures pauses it,
+//! `Active` while records are with somebody, else `Empty`.
+//!
+//! Not here: reading as a member of a shared group (`share`).
 
 use std::sync::Arc;
 
@@ -16,9 +19,8 @@ use super::answer::read_json;
 use super::error::Problem;
 use super::from::{From, InvalidFrom};
 use super::guard::Shared;
-use super::not_built::refuse;
 use super::topics;
-use crate::group::GroupId;
+use crate::group::{GroupId, share};
 use crate::topic::{Offset, PartitionId, TopicName};
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
@@ -27,8 +29,6 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/groups/{group}", get(describe).delete(delete))
         .route("/groups/{group}/lag", get(lag))
         .route("/groups/{group}/seek", post(seek))
-        .route("/groups/{group}/read", post(refuse))
-        .route("/groups/{group}/ack", post(refuse))
 }
 
 /// A group in the list.
@@ -72,7 +72,63 @@ pub(super) fn entries(shared: &Shared) -> Vec<Entry> {
         state: listing.phase.as_str(),
         kind: "ordered",
     };
-    groups.list().into_iter().map(entry).collect()
+    let shared_entry = |listing: share::Listing| Entry {
+        state: shared_state(listing.in_flight, listing.is_paused),
+        group: listing.group.to_string(),
+        kind: "shared",
+        members: 0,
+    };
+    let ordered = groups.list().into_iter().map(entry);
+    let all = shared.handles.shares.list().into_iter().map(shared_entry);
+    let mut all: Vec<Entry> = all.chain(ordered).collect();
+    all.sort_by(|a, b| a.group.cmp(&b.group));
+    all
+}
+
+fn shared_state(in_flight: usize, is_paused: bool) -> &'static str {
+    match (is_paused, in_flight) {
+        (true, _) => "Paused",
+        (false, 0) => "Empty",
+        (false, _) => "Active",
+    }
+}
+
+/// A shared group.
+async fn describe_shared(shared: &Shared, description: share::Description) -> Value {
+    let group = description.group.as_str();
+    let in_flight: usize = description.positions.iter().map(|p| p.in_flight).sum();
+    let waiting: usize = description.positions.iter().map(|p| p.waiting).sum();
+    let open = |position: &share::Position| {
+        json!({
+            "topic": position.topic.as_str(),
+            "partition": position.partition.0,
+            "start": position.start.0,
+            "next": position.next.0,
+            "end": position.end.0,
+            "in_flight": position.in_flight,
+            "waiting": position.waiting,
+        })
+    };
+    let policy = description.policy;
+    json!({
+        "group": group,
+        "state": shared_state(in_flight, description.paused_ms.is_some()),
+        "kind": "shared",
+        "members": [],
+        "in_flight": in_flight,
+        "waiting": waiting,
+        "paused_ms": description.paused_ms,
+        "policy": {
+            "delivery_limit": policy.delivery_limit,
+            "lease_ms": policy.lease_ms,
+            "backoff_ms": policy.backoff_ms,
+            "backoff_ms_max": policy.backoff_ms_max,
+            "from_start": policy.from_start,
+            "dead_letters": policy.dead_letters,
+        },
+        "open": description.positions.iter().map(open).collect::<Vec<_>>(),
+        "positions": positions(shared, group).await,
+    })
 }
 
 async fn list(State(shared): State<Arc<Shared>>) -> Json<Value> {
@@ -83,6 +139,9 @@ async fn describe(
     State(shared): State<Arc<Shared>>,
     Path(group): Path<String>,
 ) -> Result<Json<Value>, Problem> {
+    if let Some(description) = shared.handles.shares.describe(&group) {
+        return Ok(Json(describe_shared(&shared, description).await));
+    }
     let description = shared
         .handles
         .groups
@@ -111,7 +170,8 @@ async fn lag(
     State(shared): State<Arc<Shared>>,
     Path(group): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    if shared.handles.groups.describe(&group).is_none() {
+    let is_shared = shared.handles.shares.is_shared(&group);
+    if !is_shared && shared.handles.groups.describe(&group).is_none() {
         return Err(unknown(&group));
     }
     let positions = positions(&shared, &group).await;
@@ -125,11 +185,11 @@ async fn positions(shared: &Shared, group: &str) -> Vec<Position> {
     let groups = &shared.handles.groups;
     let now_ms = shared.handles.clock.now_ms();
     let mut positions = Vec::new();
-    for lag in groups
-        .lag()
-        .into_iter()
-        .filter(|lag| lag.group.as_str() == group)
-    {
+    let all = match shared.handles.shares.is_shared(group) {
+        true => shared.handles.shares.lag(),
+        false => groups.lag(),
+    };
+    for lag in all.into_iter().filter(|lag| lag.group.as_str() == group) {
         let since_ms = match lag.records {
             0 => Some(now_ms),
             _ => groups.waiting_since_ms(&lag).await,
@@ -162,7 +222,10 @@ async fn seek(
         "group": group.as_str(),
         "offsets": offsets.iter().map(shown).collect::<Vec<_>>(),
     });
-    shared.handles.groups.seek(&group, offsets).await?;
+    match shared.handles.shares.is_shared(group.as_str()) {
+        true => shared.handles.shares.seek(&group, offsets).await?,
+        false => shared.handles.groups.seek(&group, offsets).await?,
+    }
     Ok(Json(answer))
 }
 
@@ -206,6 +269,13 @@ async fn targets(
 
 /// The partitions that a group has offsets of and that still exist.
 fn read_partitions(shared: &Shared, group: &GroupId) -> Vec<Arc<crate::log::Partition>> {
+    if let Some(description) = shared.handles.shares.describe(group.as_str()) {
+        let find = |position: share::Position| {
+            let topic = shared.handles.log.topic(position.topic.as_str())?;
+            topic.partition(position.partition).cloned()
+        };
+        return description.positions.into_iter().filter_map(find).collect();
+    }
     let fetched = shared.handles.groups.fetch_all(group.as_str()).into_iter();
     let find = |one: crate::group::Fetched| {
         let topic = shared.handles.log.topic(one.topic.as_str())?;
@@ -219,7 +289,10 @@ async fn delete(
     Path(group): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let id = GroupId::parse(&group)?;
-    shared.handles.groups.delete(&id).await?;
+    match shared.handles.shares.is_shared(id.as_str()) {
+        true => shared.handles.shares.delete(&id).await?,
+        false => shared.handles.groups.delete(&id).await?,
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -15,6 +15,7 @@ use crate::config::topics::Rules;
 use crate::connect::Connectors;
 use crate::deliver::Letters;
 use crate::group::Groups;
+use crate::group::share::Shares;
 use crate::log::Log;
 use crate::metrics;
 use crate::push::Push;
@@ -28,8 +29,10 @@ pub struct Handles {
     pub rules: Rules,
     /// Reads the declarations again; `None` where they do not come from a file.
     pub declaring: Option<Arc<dyn Declaring>>,
-    /// Consumer groups.
+    /// Ordered groups.
     pub groups: Groups,
+    /// Shared groups.
+    pub shares: Shares,
     /// Connectors.
     pub connectors: Connectors,
     /// Dead letters.

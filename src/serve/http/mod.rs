@@ -3,8 +3,7 @@
 //!
 //! Invariants: it holds no durable state; every refusal is a problem with a code
 //! ([`error`](self)) and changes nothing; whatever a caller sends, memory and time are bounded by
-//! the named limits of these files. What is not built (push, WebSockets, shared groups, the
-//! registry) is refused by name in `not_built`.
+//! the named limits of these files. What is not built (WebSockets, the registry) is refused by name in `not_built`.
 
 mod access;
 mod answer;
@@ -31,6 +30,7 @@ mod records;
 mod router;
 mod server;
 mod service;
+mod share;
 mod status;
 mod stream;
 #[cfg(test)]

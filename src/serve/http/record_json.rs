@@ -84,21 +84,27 @@ impl Serialize for Header<'_> {
 impl Serialize for RecordJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("topic", self.topic)?;
-        map.serialize_entry("partition", &self.partition)?;
-        map.serialize_entry("offset", &self.offset)?;
-        map.serialize_entry("timestamp", &self.timestamp)?;
-        Shown::of(self.key).write(&mut map, "key", "key_encoding")?;
-        Shown::of(self.value).write(&mut map, "value", "value_encoding")?;
-        if let Some(headers) = &self.headers {
-            let headers: Vec<Header<'_>> = headers.iter().map(|(k, v)| Header(k, *v)).collect();
-            map.serialize_entry("headers", &headers)?;
-        }
+        self.write(&mut map)?;
         map.end()
     }
 }
 
 impl<'a> RecordJson<'a> {
+    /// Writes its fields into an object that may have others.
+    pub(super) fn write<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("topic", self.topic)?;
+        map.serialize_entry("partition", &self.partition)?;
+        map.serialize_entry("offset", &self.offset)?;
+        map.serialize_entry("timestamp", &self.timestamp)?;
+        Shown::of(self.key).write(map, "key", "key_encoding")?;
+        Shown::of(self.value).write(map, "value", "value_encoding")?;
+        if let Some(headers) = &self.headers {
+            let headers: Vec<Header<'_>> = headers.iter().map(|(k, v)| Header(k, *v)).collect();
+            map.serialize_entry("headers", &headers)?;
+        }
+        Ok(())
+    }
+
     /// A record with its headers.
     #[must_use]
     pub fn of(topic: &'a str, partition: PartitionId, record: &Record<'a>) -> RecordJson<'a> {

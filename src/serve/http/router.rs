@@ -15,7 +15,8 @@ use super::handles::Handles;
 use super::readings::Readings;
 use super::stream::STREAMS_MAX;
 use super::{
-    assets, connectors, declarations, dlq, groups, health, not_built, push, records, status, topics,
+    assets, connectors, declarations, dlq, groups, health, not_built, push, records, share, status,
+    topics,
 };
 
 /// The whole surface.
@@ -36,6 +37,7 @@ pub(super) fn router(handles: Handles) -> Router {
         .merge(topics::routes())
         .merge(records::routes())
         .merge(groups::routes())
+        .merge(share::routes())
         .merge(dlq::routes())
         .merge(connectors::routes())
         .merge(declarations::routes())

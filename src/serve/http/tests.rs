@@ -82,7 +82,7 @@ impl Face {
         .unwrap();
         let (letters, letters_service) = Letters::new(deliver::Parts {
             log: log.clone(),
-            shares,
+            shares: shares.clone(),
             groups: groups.clone(),
             rules: Default::default(),
             clock: clock.clone(),
@@ -100,6 +100,7 @@ impl Face {
             rules,
             declaring: None,
             groups,
+            shares,
             connectors,
             letters,
             clock,

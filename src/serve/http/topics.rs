@@ -153,6 +153,7 @@ async fn delete(
     let name = writable_name(&name)?;
     shared.handles.log.delete_topic(&name).await?;
     shared.handles.groups.topic_deleted(&name).await?;
+    shared.handles.shares.topic_deleted(&name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -10,6 +10,7 @@ use super::budget::Budget;
 use super::error::of_log;
 use crate::clock::Clock;
 use crate::group::Groups;
+use crate::group::share::Shares;
 use crate::kafka::ErrorCode;
 use crate::log::{Log, Topic, TopicConfig};
 use crate::topic::TopicName;
@@ -64,8 +65,10 @@ impl Default for Config {
 pub struct Handles {
     /// The log.
     pub log: Log,
-    /// The groups.
+    /// The ordered groups.
     pub groups: Groups,
+    /// The shared groups.
+    pub shares: Shares,
     /// Who owns which topic.
     pub ownership: Arc<dyn Ownership>,
     /// Wall time.
@@ -78,6 +81,7 @@ pub(super) struct Broker {
     pub(super) config: Config,
     pub(super) log: Log,
     pub(super) groups: Groups,
+    pub(super) shares: Shares,
     pub(super) ownership: Arc<dyn Ownership>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) access: Access,
@@ -108,6 +112,7 @@ impl Broker {
             config,
             log: handles.log,
             groups: handles.groups,
+            shares: handles.shares,
             ownership: handles.ownership,
             clock: handles.clock,
             access,

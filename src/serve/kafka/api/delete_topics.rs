@@ -74,5 +74,8 @@ async fn delete(context: Context<'_>, asked: &DeleteTopicState) -> Result<(), (E
         // The topic's id keeps the old offsets from counting for a new topic.
         tracing::warn!(topic = %topic.name, error = %chain(&error), "offsets were not deleted");
     }
+    if let Err(error) = broker.shares.topic_deleted(&topic.name).await {
+        tracing::warn!(topic = %topic.name, error = %chain(&error), "the state of shared groups was not deleted");
+    }
     Ok(())
 }

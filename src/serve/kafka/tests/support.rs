@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SystemClock;
+use crate::group::share::Shares;
 use crate::group::{self, Groups};
 use crate::kafka::{
     CreatableTopic, CreatableTopicConfig, CreateTopicsRequest, ErrorCode, FetchPartition,
@@ -43,12 +44,14 @@ pub(super) struct Node {
     pub(super) address: SocketAddr,
     pub(super) log: Log,
     pub(super) groups: Groups,
+    pub(super) shares: Shares,
     dir: Arc<TempDir>,
     config: Config,
     draining: CancellationToken,
     closing: CancellationToken,
     face: JoinHandle<()>,
     group_service: JoinHandle<()>,
+    share_service: JoinHandle<()>,
 }
 
 impl Node {
@@ -75,8 +78,13 @@ impl Node {
         let group_service = tasks::spawn("groups", service.run(closing.clone()));
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.address();
+        let rules = crate::config::topics::Rules::default();
+        let opened = Shares::open(log.clone(), clock.clone(), rules, groups.clone()).await;
+        let (shares, service) = opened.unwrap();
+        let share_service = tasks::spawn("shared groups", service.run(closing.clone()));
         let handles = Handles {
             log: log.clone(),
+            shares: shares.clone(),
             groups: groups.clone(),
             ownership: Arc::new(Connector),
             clock,
@@ -94,6 +102,8 @@ impl Node {
             closing,
             face,
             group_service,
+            share_service,
+            shares,
         }
     }
 
@@ -107,6 +117,10 @@ impl Node {
         timeout(DEADLINE, self.group_service)
             .await
             .expect("groups end")
+            .unwrap();
+        timeout(DEADLINE, self.share_service)
+            .await
+            .expect("shared groups end")
             .unwrap();
         self.log.close().await.unwrap();
         (self.dir, self.config)
