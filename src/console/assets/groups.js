@@ -1,15 +1,15 @@
 // Consumer groups, ordered and shared: who reads, how far, how far behind.
 
 import { ask, path } from './api.js';
-import { count, span } from './format.js';
-import { badge, copyable, empty, facts, panel, table } from './parts.js';
+import { count, many, span } from './format.js';
+import { badge, banner, copyable, empty, facts, panel, table } from './parts.js';
 import { h } from './view.js';
 
 export function load(ctx) {
   return ctx.args[0] ? ask(path('groups', ctx.args[0])) : Promise.resolve(null);
 }
 
-const stateBadgeOf = (state) => badge(/stable|active/i.test(state) ? 'ok' : /empty|dead/i.test(state) ? 'idle' : 'busy', String(state).toLowerCase());
+const stateBadgeOf = (state) => badge(/stable|active/i.test(state) ? 'ok' : /paused/i.test(state) ? 'warn' : /empty|dead/i.test(state) ? 'idle' : 'busy', String(state).toLowerCase());
 
 export function render(ctx) {
   return ctx.args[0] ? one(ctx) : list(ctx);
@@ -35,36 +35,70 @@ function list(ctx) {
 }
 
 function one(ctx) {
-  const head = [h('p', { class: 'crumbs' }, h('a', { href: '#/groups' }, 'Groups')), h('h1', null, ctx.args[0])];
+  const head = [h('p', { class: 'crumbs' }, h('a', { href: '#/groups' }, 'Groups')), h('h1', { class: 'long-name' }, ctx.args[0])];
   if (!ctx.data) return [...head, h('p', { class: 'loading' }, 'Loading…')];
-  const group = ctx.data;
-  const positions = group.positions || [];
+  const positions = ctx.data.positions || [];
   const lag = positions.reduce((sum, place) => sum + (place.lag || 0), 0);
-  const isShared = group.kind === 'shared';
-  return [...head,
+  return [...head, ...(ctx.data.kind === 'shared' ? sharedGroup(ctx, positions, lag) : orderedGroup(ctx, positions, lag))];
+}
+
+function orderedGroup(ctx, positions, lag) {
+  const group = ctx.data;
+  return [
     panel(null, null, facts([
-      ['Kind', group.kind], ['State', stateBadgeOf(group.state)], ['Lag', `${count(lag)} records`],
+      ['Kind', group.kind], ['State', stateBadgeOf(group.state)], ['Lag', many(lag, 'record')],
       group.protocol ? ['Protocol', group.protocol] : null,
       group.generation > 0 ? ['Generation', count(group.generation)] : null,
-      isShared ? ['In flight', count(sum(positions, 'in_flight'))] : null,
     ])),
-    panel('Positions', null, positions.length ? table(places(isShared), positions, (place) => `${place.topic}:${place.partition}`, 'Positions')
+    panel('Positions', null, positions.length ? table(PLACES, positions, placeOf, 'Positions')
       : empty('No position is stored yet', 'It appears with the first commit of a member.')),
-    panel('Members', null, (group.members || []).length ? table(MEMBERS, group.members, (member) => member.member, 'Members')
-      : empty('No member is connected', isShared ? 'Members of a shared group come with each read.' : 'While nobody is, the group can be moved:', isShared ? null : `penstock groups seek ${ctx.args[0]} --to start`)),
-    isShared && panel('Read as a member', null, copyable(`curl -X POST ${location.origin}${path('groups', ctx.args[0])}/read -H 'Content-Type: application/json' -d '{"topics":${JSON.stringify([...new Set(positions.map((place) => place.topic))])}}'`)),
+    panel('Members', null, group.members.length ? table(MEMBERS, group.members, (member) => member.member, 'Members')
+      : empty('No member is connected', 'While nobody is, the group can be moved:', `penstock groups seek ${ctx.args[0]} --to start`)),
   ];
 }
 
-const sum = (all, name) => all.reduce((total, item) => total + (item[name] || 0), 0);
+function sharedGroup(ctx, positions, lag) {
+  const group = ctx.data;
+  const lags = new Map(positions.map((place) => [placeOf(place), place]));
+  const open = (group.open || []).map((place) => ({ ...lags.get(placeOf(place)), ...place }));
+  const topics = [...new Set(open.map((place) => place.topic))];
+  const { policy = {} } = group;
+  const letters = `dlq.${ctx.args[0]}`;
+  return [
+    group.paused_ms > 0 && h('div', { class: 'banners' }, banner('warn', `Paused for ${span(group.paused_ms / 1000)} more: too many records in a row failed.`)),
+    panel(null, null, facts([
+      ['Kind', group.kind], ['State', stateBadgeOf(group.state)], ['Lag', many(lag, 'record')],
+      ['In flight', count(group.in_flight)], ['Waiting to be tried again', count(group.waiting)],
+      ['A record is given up on', `after ${many(policy.delivery_limit, 'delivery', 'deliveries')}`],
+      ['A member has it for', span(policy.lease_ms / 1000)],
+      ['Back-off', `${span(policy.backoff_ms / 1000)} to ${span(policy.backoff_ms_max / 1000)}`],
+      ['Dead letters', policy.dead_letters ? h('a', { href: `#/letters/${encodeURIComponent(letters)}` }, letters) : 'dropped'],
+    ])),
+    panel('Partitions', null, open.length ? table(OPEN, open, placeOf, 'Partitions') : empty('Nothing was read yet', 'A partition appears with its first delivery.')),
+    panel('Read as a member', null, h('div', { class: 'empty' }, copyable(`curl -X POST ${location.origin}${path('groups', ctx.args[0])}/read -H 'Content-Type: application/json' -d '${JSON.stringify({ topics: topics.length ? topics : ['my-topic'], max_records: 10, wait_ms: 5000 })}'`))),
+  ];
+}
 
-const places = (isShared) => [
-  ['Topic', 'name', (place) => h('a', { href: `#/topics/${encodeURIComponent(place.topic)}` }, place.topic)],
+const placeOf = (place) => `${place.topic}:${place.partition}`;
+const linked = (place) => h('a', { href: `#/topics/${encodeURIComponent(place.topic)}` }, place.topic);
+
+const PLACES = [
+  ['Topic', 'name', linked],
   ['Partition', 'number wide', (place) => place.partition],
-  isShared ? ['In flight', 'number', (place) => count(place.in_flight)] : ['Committed', 'number wide', (place) => count(place.committed)],
+  ['Committed', 'number wide', (place) => count(place.committed)],
   ['End', 'number wide', (place) => count(place.end)],
   ['Lag', 'number', (place) => count(place.lag)],
-  ['Waiting since', 'number', (place) => (place.lag ? span(place.lag_seconds) : '–')],
+  ['Waiting for', 'number', (place) => (place.lag ? span(place.lag_seconds) : '–')],
+];
+
+const OPEN = [
+  ['Topic', 'name', linked],
+  ['Partition', 'number wide', (place) => place.partition],
+  ['Done up to', 'number wide', (place) => count(place.start)],
+  ['End', 'number wide', (place) => count(place.end)],
+  ['In flight', 'number', (place) => count(place.in_flight)],
+  ['Again later', 'number wide', (place) => count(place.waiting)],
+  ['Lag', 'number', (place) => count(place.lag)],
 ];
 
 const MEMBERS = [

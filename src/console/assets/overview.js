@@ -32,6 +32,7 @@ export function banners(ctx) {
     if (measured.slot_status === 'lost') add('bad', `l${one.name}`, `The slot of ${one.name} is lost: the database has removed WAL it needs.`, '#/sources', 'Sources');
     if (measured.slot_status === 'unreserved') add('bad', `u${one.name}`, `The slot of ${one.name} is about to be lost: the database keeps no more WAL for it.`, '#/sources', 'Sources');
   }
+  if (status.declarations && status.declarations.error) add('warn', 'declared', `${status.declarations.file} does not hold as it stands: ${status.declarations.error}`);
   const depth = depthOf(ctx);
   if (depth > 0) add('warn', 'letters', `${many(depth, 'dead letter')} ${depth === 1 ? 'waits' : 'wait'} to be redriven or purged.`, '#/letters', 'Dead letters');
   const { free_bytes: free, floor_bytes: floor } = status.disk;

@@ -114,7 +114,8 @@ fn appended(topics: &[Arc<log::Topic>]) -> i64 {
 /// How many groups there are, and the first of them with their lag over all partitions.
 fn groups_with_lag(shared: &Shared) -> (usize, Vec<Value>) {
     let mut lags: BTreeMap<String, i64> = BTreeMap::new();
-    for lag in shared.handles.groups.lag() {
+    let handles = &shared.handles;
+    for lag in handles.groups.lag().into_iter().chain(handles.shares.lag()) {
         *lags.entry(lag.group.to_string()).or_default() += lag.records;
     }
     let entries = groups::entries(shared);
@@ -145,7 +146,7 @@ fn counts(shared: &Shared) -> Value {
         "state": overall(shared),
         "connectors": connectors,
         "log": {"state": state, "topics": handles.log.topics().len()},
-        "groups_count": handles.groups.list().len(),
+        "groups_count": handles.groups.list().len() + handles.shares.list().len(),
         "dlq": dlq::summary(&handles.letters),
     })
 }
