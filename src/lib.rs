@@ -31,6 +31,7 @@
 //! |---|---|---|
 //! | 9 | `main.rs`, `cli` | flags, commands, demo, output for people and as JSON |
 //! | 8 | `app` | builds everything from the configuration, starts it, and ends it in order; the only place that knows all folders |
+//! | 7 | `console` | the web console's files, embedded |
 //! | 6 | `serve/kafka`, `serve/http` | the faces: each translates a protocol to calls on `log` and `group` |
 //! | 5 | `connect`, `deliver` | a connector's run: source, conversion, append; its state as people see it; dead letters: depth, redrive, purge |
 //! | 4 | `postgres`, `group` | the replication connection, pgoutput, snapshots, the catalogue; consumer groups as a pure state machine with a shell that stores offsets |
@@ -67,7 +68,7 @@
 //! - A queue or task hop for each event between the database and the log.
 //! - A sync timer: an append is synced as soon as the one before it is.
 //! - An unsafe block: the compiler forbids it.
-//! - The folders `push`, `forward`, `registry`, `auth`, `transform`, `console` and the
+//! - The folders `push`, `forward`, `registry`, `auth`, `transform` and the
 //!   faces for gRPC, Cap'n Proto and SQL: they are planned, and settings that need them are
 //!   refused or named as off.
 
@@ -78,6 +79,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod connect;
+pub mod console;
 pub mod convert;
 pub mod deliver;
 pub mod error;

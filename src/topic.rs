@@ -16,7 +16,7 @@ pub const INTERNAL_TOPICS: [&str; 9] = [
     "__connect_status",
     "__transaction_state",
     "__share_group_state",
-    "__push_keys",
+    PUSH_KEYS,
     "_schemas",
 ];
 
@@ -26,6 +26,8 @@ pub const CLUSTER_METADATA: &str = "__cluster_metadata";
 pub const CONSUMER_OFFSETS: &str = "__consumer_offsets";
 /// Source positions of connectors, keyed as Kafka Connect keys them.
 pub const CONNECT_OFFSETS: &str = "__connect_offsets";
+/// Idempotency keys of pushes.
+pub const PUSH_KEYS: &str = "__push_keys";
 
 /// A legal topic name: 1 to 249 of `[a-zA-Z0-9._-]`, neither `.` nor `..` (Kafka's
 /// `Topic.validate`). A name that is legal is also safe as part of a file name.

@@ -1,29 +1,43 @@
-//! Samples what changes without an event of its own: disk, topics, lag.
+//! Samples what is there rather than what happens: disk, topics, lag, slots.
+//!
+//! Each round is published as a whole, so that the series of a topic, group or limit that has gone
+//! go with it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::group::Groups;
+use crate::connect::{Connectors, Observed, Slot};
+use crate::group::{Groups, Lag};
 use crate::log::{Log, State};
-use crate::metrics::names;
+use crate::metrics::names::{self, ALL};
+use crate::metrics::{self, Samples};
 
 /// How often; well below the usual scrape interval of 15 s.
 const INTERVAL: Duration = Duration::from_secs(5);
 
+/// PostgreSQL's words for `wal_status`.
+const WAL_STATUSES: [&str; 4] = ["reserved", "extended", "unreserved", "lost"];
+
+/// What is looked at.
+#[derive(Debug, Clone)]
+pub(super) struct Sampled {
+    pub(super) log: Log,
+    pub(super) groups: Groups,
+    pub(super) connectors: Connectors,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
 /// Samples until `stop`.
-pub(super) async fn sample(
-    log: Log,
-    groups: Groups,
-    clock: Arc<dyn Clock>,
-    stop: CancellationToken,
-) {
-    let mut seen = Seen::default();
+pub(super) async fn sample(sampled: Sampled, page: metrics::Handle, stop: CancellationToken) {
     loop {
-        seen.sample(&log, &groups, clock.as_ref()).await;
+        let round = sampled.round();
+        tokio::select! {
+            samples = round => page.publish(&samples),
+            () = stop.cancelled() => return,
+        }
         tokio::select! {
             () = tokio::time::sleep(INTERVAL) => {}
             () = stop.cancelled() => return,
@@ -31,60 +45,70 @@ pub(super) async fn sample(
     }
 }
 
-/// Topics, or groups with their topics and partitions, that a gauge was set for.
-#[derive(Debug, Default)]
-struct Seen {
-    topics: BTreeSet<String>,
-    lags: BTreeSet<(String, String, String)>,
-}
-
-impl Seen {
-    /// Sets every gauge; what has gone since is set to 0 once.
-    async fn sample(&mut self, log: &Log, groups: &Groups, clock: &dyn Clock) {
-        let is_writable = log.state() == State::Writable;
-        metrics::gauge!(names::LOG_WRITABLE).set(f64::from(u8::from(is_writable)));
-        metrics::gauge!(names::DISK_FREE_BYTES).set(float(log.disk().free));
-        let mut topics = BTreeSet::new();
-        for topic in log.topics() {
-            let name = topic.name.to_string();
-            metrics::gauge!(names::LOG_BYTES, "topic" => name.clone()).set(float(topic.bytes()));
-            topics.insert(name);
+impl Sampled {
+    async fn round(&self) -> Samples {
+        let mut samples = Samples::default();
+        add_log(&mut samples, &self.log);
+        for observed in self.connectors.observe() {
+            add_slot(&mut samples, &observed);
         }
-        for gone in self.topics.difference(&topics) {
-            metrics::gauge!(names::LOG_BYTES, "topic" => gone.clone()).set(0.0);
+        for lag in self.groups.lag() {
+            let since_ms = self.groups.waiting_since_ms(&lag).await;
+            let waited_ms = since_ms.map_or(0, |ms| self.clock.now_ms().saturating_sub(ms));
+            add_lag(&mut samples, &lag, waited_ms.max(0).unsigned_abs());
         }
-        self.topics = topics;
-        let mut lags = BTreeSet::new();
-        for lag in groups.lag() {
-            let place = (
-                lag.group.to_string(),
-                lag.topic.to_string(),
-                lag.partition.to_string(),
-            );
-            let since_ms = groups.waiting_since_ms(&lag).await;
-            let waited_ms = since_ms.map_or(0, |since_ms| clock.now_ms().saturating_sub(since_ms));
-            set_lag(
-                &place,
-                float(lag.records.unsigned_abs()),
-                waited_ms.max(0).unsigned_abs(),
-            );
-            lags.insert(place);
-        }
-        for gone in self.lags.difference(&lags) {
-            set_lag(gone, 0.0, 0);
-        }
-        self.lags = lags;
+        samples
     }
 }
 
-fn set_lag((group, topic, partition): &(String, String, String), records: f64, waited_ms: u64) {
+fn add_log(samples: &mut Samples, log: &Log) {
+    let is_writable = log.state() == State::Writable;
+    samples.set(ALL, names::LOG_WRITABLE, &[], flag(is_writable));
+    samples.set(ALL, names::DISK_FREE_BYTES, &[], float(log.disk().free));
+    for topic in log.topics() {
+        let labels = [("topic", topic.name.as_str())];
+        samples.set(ALL, names::LOG_BYTES, &labels, float(topic.bytes()));
+    }
+}
+
+/// What the server says of a connector's slot; nothing where it did not answer.
+fn add_slot(samples: &mut Samples, observed: &Observed) {
+    let connector = ("connector", observed.status.name.as_str());
+    let (is_active, state) = match &observed.slot {
+        Slot::Unknown => return,
+        Slot::Absent => (false, None),
+        Slot::There(state) => (state.holder.is_some(), Some(state)),
+    };
+    samples.set(ALL, names::SLOT_ACTIVE, &[connector], flag(is_active));
+    for status in WAL_STATUSES {
+        let is_it = state.is_some_and(|state| state.wal_status.as_str() == status);
+        let labels = [connector, ("status", status)];
+        samples.set(ALL, names::SLOT_WAL_STATUS, &labels, flag(is_it));
+    }
+    let Some(state) = state else { return };
+    let retained = float(state.retained_bytes);
+    samples.set(ALL, names::SLOT_RETAINED_WAL_BYTES, &[connector], retained);
+    if let Some(safe) = state.safe_wal_bytes {
+        let safe = float(u64::try_from(safe).unwrap_or_default());
+        samples.set(ALL, names::SLOT_SAFE_WAL_BYTES, &[connector], safe);
+    }
+}
+
+fn add_lag(samples: &mut Samples, lag: &Lag, waited_ms: u64) {
+    let partition = lag.partition.to_string();
     let labels = [
-        ("group", group.clone()),
-        ("topic", topic.clone()),
-        ("partition", partition.clone()),
+        ("group", lag.group.as_str()),
+        ("topic", lag.topic.as_str()),
+        ("partition", partition.as_str()),
     ];
-    metrics::gauge!(names::CONSUMER_LAG_RECORDS, &labels).set(records);
-    metrics::gauge!(names::CONSUMER_LAG_SECONDS, &labels).set(float(waited_ms) / 1000.0);
+    let records = float(lag.records.unsigned_abs());
+    samples.set(ALL, names::CONSUMER_LAG_RECORDS, &labels, records);
+    let seconds = float(waited_ms) / 1000.0;
+    samples.set(ALL, names::CONSUMER_LAG_SECONDS, &labels, seconds);
+}
+
+fn flag(is_set: bool) -> f64 {
+    f64::from(u8::from(is_set))
 }
 
 /// A metric's value; beyond 2^53 it is rounded.

@@ -20,7 +20,7 @@ use crate::group::{self, Groups};
 use crate::log::{Log, RealDisk};
 use crate::serve::http::{self, Handles, Listener, Listeners};
 use crate::serve::kafka;
-use crate::{metrics, tasks};
+use crate::{console, metrics, tasks};
 
 /// Running requests are finished within this time, then cut off.
 const REQUESTS_TIMEOUT: Duration = Duration::from_secs(3);
@@ -87,6 +87,8 @@ impl Server {
             admission: settings::admission(config),
             tokens: settings::tokens(config, &clock),
             public_url: config.public_url.clone(),
+            console: console::assets(),
+            recorder: Some(recorder.clone()),
             draining: draining.clone(),
         };
         let kafka_handles = kafka::Handles {
@@ -101,12 +103,24 @@ impl Server {
             watched.spawn("kafka", &draining, kafka.run(draining.clone())),
             watched.spawn("http", &draining, http.run(draining.clone())),
         ];
-        let sampling = gauges::sample(log.clone(), groups, clock, closing.clone());
+        let sampled = gauges::Sampled {
+            log: log.clone(),
+            groups: groups.clone(),
+            connectors: connectors.clone(),
+            clock: clock.clone(),
+        };
+        let sampling = gauges::sample(sampled, recorder.clone(), closing.clone());
         let mut observers = vec![watched.spawn("gauges", &closing, sampling)];
         if let Some(listener) = bound.metrics {
-            let page = recorder.clone();
-            let render: http::Render = Arc::new(move || page.render());
-            let page = http::serve_metrics(listener, render, closing.clone());
+            let pages = http::MetricsPages {
+                own: recorder.clone(),
+                log: log.clone(),
+                groups,
+                connectors: connectors.clone(),
+                clock,
+                broker: settings::broker(config, &listeners),
+            };
+            let page = http::serve_metrics(listener, pages, closing.clone());
             observers.push(watched.spawn("metrics", &closing, page));
         }
         observers.push(watched.spawn("metrics upkeep", &closing, recorder.upkeep()));

@@ -6,11 +6,12 @@ use super::error::Error;
 use crate::auth::{self, Tokens};
 use crate::clock::Clock;
 use crate::config::topics::Rules;
+use super::ready::reachable;
 use crate::config::{self, Config, Environment};
 use crate::connect::{Connectors, Declared};
 use crate::log::{self, Cleanup, TopicConfig};
 use crate::metrics;
-use crate::serve::http::{Admission, Listeners};
+use crate::serve::http::{self, Admission, Listeners};
 use crate::serve::kafka;
 
 /// The log's settings.
@@ -111,6 +112,23 @@ pub(super) fn kafka(config: &Config) -> kafka::Config {
         default_partitions: partitions(config),
         anonymous_admin: config.kafka_anonymous == config::Anonymous::Admin,
         ..kafka::Config::default()
+    }
+}
+
+/// How kafka_exporter would name this broker: the address that clients are told.
+pub(super) fn broker(config: &Config, listeners: &Listeners) -> http::Broker {
+    let bound = listeners.kafka.map(reachable);
+    let address = match (&config.kafka_advertise, bound) {
+        (Some(told), bound) => {
+            let port = told.port.or(bound.map(|bound| bound.port()));
+            format!("{}:{}", told.host, port.unwrap_or_default())
+        }
+        (None, Some(bound)) => bound.to_string(),
+        (None, None) => String::new(),
+    };
+    http::Broker {
+        id: kafka::NODE_ID,
+        address,
     }
 }
 

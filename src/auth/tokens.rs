@@ -1,11 +1,32 @@
 //! The face of this folder: a token in, a principal or a refusal out.
+//!
+//! ```text
+//! SHA-256 -> remembered? -> not expired, key still known -> principal
+//!                |no
+//!                v
+//! form (token) -> claims -> key (keys; may ask the issuer) -> algorithm of the key -> signature
+//! ```
+//!
+//! Verifying ES384 takes 0.35 ms of CPU (see `benches`), once for a token, and runs where the
+//! caller runs: handing it to another thread would cost more than it frees.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use sha2::{Digest, Sha256};
+use tokio::task::JoinHandle;
+
+use super::claims::Expected;
 use super::config::Config;
 use super::error::Error;
+use super::fetch::Source;
+use super::jwks::Key;
+use super::keys::KeyStore;
 use super::principal::Principal;
+use super::remembered::{Entry, Fingerprint, Remembered};
+use super::token::{self, TOKEN_BYTES_MAX, Token};
 use crate::clock::Clock;
+use crate::tasks;
 
 /// Verifies tokens. Cheap to clone; the task that keeps the keys ends with the last clone.
 #[derive(Debug, Clone)]
@@ -15,8 +36,21 @@ pub struct Tokens {
 
 #[derive(Debug)]
 struct Inner {
-    config: Config,
+    expected: Expected,
+    keys: Arc<KeyStore>,
+    remembered: Remembered,
     clock: Arc<dyn Clock>,
+    _keeper: Keeper,
+}
+
+/// The task that fetches keys; started by [`Tokens::new`], ended when the last clone goes.
+#[derive(Debug)]
+struct Keeper(JoinHandle<()>);
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Tokens {
@@ -24,23 +58,96 @@ impl Tokens {
     /// called within a runtime.
     #[must_use]
     pub fn new(config: Config, clock: Arc<dyn Clock>) -> Tokens {
+        let keys = Arc::new(KeyStore::new(clock.clone()));
+        let keeping = keys.clone().keep(Source::new(&config));
         Tokens {
-            inner: Arc::new(Inner { config, clock }),
+            inner: Arc::new(Inner {
+                expected: Expected::new(&config),
+                keys,
+                remembered: Remembered::default(),
+                clock,
+                _keeper: Keeper(tasks::spawn("token keys", keeping)),
+            }),
         }
     }
 
     /// Who the token stands for. Waits for the issuer only where the token's key has not been
     /// seen. Cancel safe.
-    #[expect(clippy::unused_async, reason = "waits for keys once they are fetched")]
     pub async fn verify(&self, token: &str) -> Result<Arc<Principal>, Error> {
-        let _ = (token, self.inner.clock.now_ms());
-        Err(Error::KeysUnavailable {
-            why: format!(
-                "keys of {:?} are not fetched yet",
-                self.inner.config.issuers
-            )
-            .into(),
-            retry_after_s: 1,
-        })
+        let inner = &*self.inner;
+        if token.len() > TOKEN_BYTES_MAX {
+            // Not worth a hash; the refusal is that of its form.
+            return token::read(token).and(Err(Error::Signature));
+        }
+        let now_ms = inner.clock.now_ms();
+        let fingerprint: Fingerprint = Sha256::digest(token).into();
+        if let Some(entry) = inner.remembered.get(&fingerprint) {
+            if inner.is_current(&entry) {
+                entry.check_expiry(now_ms)?;
+                return Ok(entry.principal.clone());
+            }
+            inner.remembered.remove(&fingerprint);
+        }
+        inner.verify_unseen(token, fingerprint, now_ms).await
+    }
+
+    /// How many tokens are remembered.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.inner.remembered.len()
+    }
+}
+
+impl Inner {
+    /// Whether the key of a remembered token is still one of the issuer's.
+    fn is_current(&self, entry: &Entry) -> bool {
+        let generation = self.keys.generation();
+        if entry.generation.load(Ordering::Relaxed) == generation {
+            return true;
+        }
+        let known = self.keys.contains(&entry.kid, &entry.key);
+        if known {
+            entry.generation.store(generation, Ordering::Relaxed);
+        }
+        known
+    }
+
+    async fn verify_unseen(
+        &self,
+        text: &str,
+        fingerprint: Fingerprint,
+        now_ms: i64,
+    ) -> Result<Arc<Principal>, Error> {
+        let mut token = token::read(text)?;
+        let principal = self.expected.check(std::mem::take(&mut token.claims), now_ms)?;
+        // Before the key: a key that goes meanwhile then counts as gone.
+        let generation = self.keys.generation();
+        let key = self.keys.find(&token.kid).await?;
+        check_signature(&token, &key)?;
+        let principal = Arc::new(principal);
+        let kept = principal.clone();
+        let entry = Entry::new(kept, token.kid, key, generation, text.len());
+        self.remembered.insert(fingerprint, Arc::new(entry));
+        Ok(principal)
+    }
+}
+
+fn check_signature(token: &Token<'_>, key: &Key) -> Result<(), Error> {
+    let algorithm = token.algorithm;
+    if !key.algorithms.contains(&algorithm) {
+        return Err(Error::AlgorithmOfKey {
+            found: algorithm.name(),
+            expected: key.algorithms.first().map_or("", |it| it.name()),
+        });
+    }
+    let verified = jsonwebtoken::crypto::verify(
+        token.signature,
+        token.signed.as_bytes(),
+        &key.decoding,
+        algorithm.of_library(),
+    );
+    match verified {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => Err(Error::Signature),
     }
 }

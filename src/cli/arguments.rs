@@ -33,6 +33,8 @@ pub(super) enum Command {
     Demo(Demo),
     /// Check the configuration and the connector files
     Check(Check),
+    /// Look at databases, privileges, slots, disk, Logto and addresses; print what to paste
+    Doctor(Doctor),
     /// Ask a running server whether it is healthy
     Healthcheck(Healthcheck),
     /// Show and change topics
@@ -40,6 +42,19 @@ pub(super) enum Command {
     Topics(Topics),
     /// Print the records of a topic
     Tail(Tail),
+    /// Append records to a topic, one for each line
+    #[command(
+        after_help = "Each line of FILE, or of stdin, is a record's value. With --json each is \
+an object such as {\"key\": \"k\", \"value\": {\"id\": 1}, \"headers\": [{\"key\": \"h\", \"value\": \"v\"}]}."
+    )]
+    Produce(Produce),
+    /// Push a file as an integration, with a token of Logto
+    #[command(
+        after_help = "The token comes from PENSTOCK_TOKEN, or is asked for at \
+{PENSTOCK_LOGTO_ENDPOINT}/oidc/token with PENSTOCK_LOGTO_RESOURCE and --client-id; the secret is read \
+from PENSTOCK_CLIENT_SECRET."
+    )]
+    Push(Push),
     /// Show and change consumer groups
     #[command(subcommand)]
     Groups(Groups),
@@ -51,6 +66,11 @@ pub(super) enum Command {
     /// Measure a server, or changes of PostgreSQL against pg_recvlogical
     #[command(subcommand)]
     Bench(Bench),
+    /// Print the completions of a shell
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: clap_complete::Shell,
+    },
     /// Look at a data directory that no server uses
     #[command(subcommand)]
     Log(Log),
@@ -112,6 +132,15 @@ pub(super) struct Demo {
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
+    #[command(flatten)]
+    pub(super) settings: Settings,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
     #[command(flatten)]
     pub(super) settings: Settings,
     /// Print JSON
@@ -184,6 +213,45 @@ pub(super) struct Tail {
     pub(super) json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct Produce {
+    pub(super) topic: String,
+    /// The records [default: stdin]
+    pub(super) file: Option<PathBuf>,
+    /// Key of every record
+    #[arg(long, conflicts_with = "json")]
+    pub(super) key: Option<String>,
+    /// Header of every record; may repeat
+    #[arg(long = "header", value_name = "NAME=VALUE", value_parser = setting, conflicts_with = "json")]
+    pub(super) headers: Vec<(String, String)>,
+    /// Partition of every record [default: by the key]
+    #[arg(long, short = 'p', conflicts_with = "json")]
+    pub(super) partition: Option<i32>,
+    /// Each line is an object with value, and key, headers, partition where wanted
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Push {
+    /// The integration
+    pub(super) name: String,
+    /// What to push; "-" is stdin
+    pub(super) file: PathBuf,
+    /// Media type [default: application/x-ndjson for *.ndjson and *.jsonl, else application/json]
+    #[arg(long, value_name = "TYPE")]
+    pub(super) content_type: Option<String>,
+    /// Makes it safe to push the same again
+    #[arg(long, value_name = "KEY")]
+    pub(super) idempotency_key: Option<String>,
+    /// Id of the machine-to-machine app in Logto
+    #[arg(long, value_name = "ID")]
+    pub(super) client_id: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Groups {
     /// List the groups
@@ -220,6 +288,9 @@ pub(super) enum Groups {
 pub(super) struct Lag {
     /// Only this group
     pub(super) group: Option<String>,
+    /// Show it again every two seconds, until interrupted
+    #[arg(long, short = 'w')]
+    pub(super) watch: bool,
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,

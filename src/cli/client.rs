@@ -23,7 +23,16 @@ const ANSWER_BYTES_MAX: usize = 256 << 20;
 pub(super) struct Client {
     http: reqwest::Client,
     url: String,
-    password: Option<Secret>,
+    credentials: Option<Credentials>,
+}
+
+/// What shows the server who calls.
+#[derive(Debug)]
+enum Credentials {
+    /// Of the user admin.
+    Password(Secret),
+    /// Of Logto.
+    Token(Secret),
 }
 
 /// A refusal as the server writes it.
@@ -40,6 +49,7 @@ impl Client {
         let environment = Environment::of_process();
         let named = environment.get("PENSTOCK_URL").map(str::to_owned);
         let password = environment.get("PENSTOCK_ADMIN_PASSWORD").map(Secret::new);
+        let token = environment.get("PENSTOCK_TOKEN").map(Secret::new);
         let (url, password) = match named {
             Some(url) => (url, password),
             None => {
@@ -52,10 +62,20 @@ impl Client {
                 (local_url(&config.http_listen), config.admin_password)
             }
         };
-        Client::new(url.trim_end_matches('/').to_owned(), password)
+        let token = token.map(Credentials::Token);
+        let credentials = password.map(Credentials::Password).or(token);
+        Client::new(url.trim_end_matches('/').to_owned(), credentials)
     }
 
-    fn new(url: String, password: Option<Secret>) -> Result<Client, Failure> {
+    /// The same client, showing `token`.
+    pub(super) fn with_token(self, token: String) -> Client {
+        Client {
+            credentials: Some(Credentials::Token(Secret::new(token))),
+            ..self
+        }
+    }
+
+    fn new(url: String, credentials: Option<Credentials>) -> Result<Client, Failure> {
         let roots =
             rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         let tls = rustls::ClientConfig::builder()
@@ -73,7 +93,7 @@ impl Client {
         Ok(Client {
             http,
             url,
-            password,
+            credentials,
         })
     }
 
@@ -113,31 +133,81 @@ impl Client {
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));
-        match &self.password {
-            Some(password) => request.basic_auth("admin", Some(password.expose())),
+        match &self.credentials {
+            Some(Credentials::Password(password)) => {
+                request.basic_auth("admin", Some(password.expose()))
+            }
+            Some(Credentials::Token(token)) => request.bearer_auth(token.expose()),
             None => request,
         }
     }
 
+    /// Sends `body` as it is, with headers that say what it is.
+    pub(super) async fn send_bytes(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&'static str, String)],
+        body: Vec<u8>,
+    ) -> Result<Vec<u8>, Failure> {
+        let mut request = self.request(method, path);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        self.send(request.body(body)).await
+    }
+
+    /// Sends a form to another server, such as an issuer of tokens, and gives the answer's bytes
+    /// whatever its status.
+    pub(super) async fn post_form(
+        &self,
+        url: &str,
+        (user, password): (&str, &str),
+        form: &[(&str, &str)],
+        bytes_max: usize,
+    ) -> Result<Vec<u8>, Failure> {
+        let pairs = form
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()));
+        let body = query_string(&pairs.collect::<Vec<_>>());
+        let request = self
+            .http
+            .post(url)
+            .basic_auth(user, Some(password))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body);
+        let sent = request.send().await;
+        let response = sent.map_err(|cause| no_issuer(url, &cause))?;
+        self.read(response, bytes_max).await
+    }
+
     async fn send(&self, request: RequestBuilder) -> Result<Vec<u8>, Failure> {
         let sent = request.send().await;
-        let mut response = sent.map_err(|cause| unreachable(&self.url, &cause))?;
+        let response = sent.map_err(|cause| unreachable(&self.url, &cause))?;
         let status = response.status();
-        let mut bytes = Vec::new();
-        loop {
-            let chunk = response.chunk().await;
-            let Some(chunk) = chunk.map_err(|cause| unreachable(&self.url, &cause))? else {
-                break;
-            };
-            if bytes.len().saturating_add(chunk.len()) > ANSWER_BYTES_MAX {
-                return Err(self.no_penstock("an answer without end"));
-            }
-            bytes.extend_from_slice(&chunk);
-        }
+        let bytes = self.read(response, ANSWER_BYTES_MAX).await?;
         if status.is_success() {
             return Ok(bytes);
         }
         Err(self.refused(status, &bytes))
+    }
+
+    async fn read(
+        &self,
+        mut response: reqwest::Response,
+        bytes_max: usize,
+    ) -> Result<Vec<u8>, Failure> {
+        let mut bytes = Vec::new();
+        loop {
+            let chunk = response.chunk().await;
+            let Some(chunk) = chunk.map_err(|cause| unreachable(&self.url, &cause))? else {
+                return Ok(bytes);
+            };
+            if bytes.len().saturating_add(chunk.len()) > bytes_max {
+                return Err(self.no_penstock("an answer without end"));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
     }
 
     fn refused(&self, status: StatusCode, body: &[u8]) -> Failure {
@@ -146,11 +216,14 @@ impl Client {
         };
         let known = |code: &&Code| code.as_str() == problem.code;
         let code = error::ALL_CODES.iter().find(known);
+        let is_token = matches!(self.credentials, Some(Credentials::Token(_)));
         Failure::Told {
             code: code.copied().unwrap_or(error::CLI_REFUSED),
             what: format!("{} ({status}) by {}", problem.detail, self.url),
             mend: match status {
-                StatusCode::UNAUTHORIZED => Some("set PENSTOCK_ADMIN_PASSWORD".to_owned()),
+                StatusCode::UNAUTHORIZED if !is_token => {
+                    Some("set PENSTOCK_ADMIN_PASSWORD".to_owned())
+                }
                 _ => problem.mend,
             },
             exit: 1,
@@ -166,15 +239,27 @@ impl Client {
     }
 }
 
-fn unreachable(url: &str, cause: &reqwest::Error) -> Failure {
-    // The text of reqwest's error repeats the URL; its innermost cause says what happened.
+fn no_issuer(url: &str, cause: &reqwest::Error) -> Failure {
+    Failure::new(
+        error::CLI_UNREACHABLE,
+        format!("failed to reach {url}: {}", innermost(cause)),
+        "check PENSTOCK_LOGTO_ENDPOINT",
+    )
+}
+
+/// The text of reqwest's error repeats the URL; its innermost cause says what happened.
+fn innermost(cause: &reqwest::Error) -> &dyn std::error::Error {
     let mut inner: &dyn std::error::Error = cause;
     while let Some(deeper) = inner.source() {
         inner = deeper;
     }
+    inner
+}
+
+fn unreachable(url: &str, cause: &reqwest::Error) -> Failure {
     Failure::new(
         error::CLI_UNREACHABLE,
-        format!("failed to reach {url}: {inner}"),
+        format!("failed to reach {url}: {}", innermost(cause)),
         "start the server (penstock serve), or set PENSTOCK_URL to where it runs",
     )
 }

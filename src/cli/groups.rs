@@ -1,5 +1,8 @@
 //! `penstock groups` and `penstock lag`.
 
+use std::io::IsTerminal;
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -8,6 +11,9 @@ use super::client::{Client, encode};
 use super::failure::Failure;
 use super::output::{self, Table};
 use super::topics::{items, text};
+
+/// How often `penstock lag --watch` looks again.
+const WATCH_INTERVAL: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(command: Groups) -> Result<(), Failure> {
     let client = Client::of_process()?;
@@ -96,7 +102,21 @@ async fn describe(client: &Client, group: &str, json: bool) -> Result<(), Failur
 /// `penstock lag`.
 pub(super) async fn lag(lag: Lag) -> Result<(), Failure> {
     let client = Client::of_process()?;
-    let groups = match lag.group {
+    loop {
+        if lag.watch && !lag.json && std::io::stdout().is_terminal() {
+            // Clears the screen, as `watch` does.
+            output::line(b"\x1b[H\x1b[2J")?;
+        }
+        show_lag(&client, &lag).await?;
+        if !lag.watch {
+            return Ok(());
+        }
+        tokio::time::sleep(WATCH_INTERVAL).await;
+    }
+}
+
+async fn show_lag(client: &Client, lag: &Lag) -> Result<(), Failure> {
+    let groups = match lag.group.clone() {
         Some(group) => vec![group],
         None => {
             let answer: Value = client.get("/groups").await?;

@@ -7,7 +7,10 @@ use clap::Parser;
 
 use super::arguments::{Arguments, Command, Log};
 use super::failure::Failure;
-use super::{bench, check, connectors, groups, healthcheck, serve, tail, topics, verify};
+use super::{
+    bench, check, completions, connectors, doctor, groups, healthcheck, produce, push, serve, tail, topics,
+    verify,
+};
 use crate::error;
 
 /// Does what the command line of this process says. Wrong usage ends the process with code 2.
@@ -27,9 +30,13 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Serve(flags) => serve::serve(flags),
         Command::Demo(flags) => serve::demo(&flags),
         Command::Check(flags) => check::run(&flags),
+        Command::Doctor(flags) => block_on(doctor::run(flags)),
         Command::Healthcheck(flags) => block_on(healthcheck::run(flags)),
         Command::Topics(command) => block_on(topics::run(command)),
         Command::Tail(flags) => block_on(tail::run(flags)),
+        Command::Produce(flags) => block_on(produce::run(flags)),
+        Command::Push(flags) => block_on(push::run(flags)),
+        Command::Completions { shell } => completions::run(shell),
         Command::Groups(command) => block_on(groups::run(command)),
         Command::Lag(flags) => block_on(groups::lag(flags)),
         Command::Connectors(command) => block_on(connectors::run(command)),

@@ -83,6 +83,14 @@ pub const OTHER_VARIABLES: &[(&str, &str)] = &[
         "the address that client commands talk to (default: that of PENSTOCK_HTTP_LISTEN)",
     ),
     (
+        "PENSTOCK_TOKEN",
+        "a token of Logto that client commands show, where there is no password",
+    ),
+    (
+        "PENSTOCK_CLIENT_SECRET",
+        "the secret of the app that `penstock push` asks a token for",
+    ),
+    (
         "PENSTOCK_LOG",
         "what is logged, such as `info` or `penstock=debug`",
     ),
@@ -138,7 +146,6 @@ const fn key(
     }
 }
 
-const NO_PUSH: &str = "POST /push is not built, so no token is accepted anywhere";
 const NO_DRIVER: &str = "forwarding to another engine is not built; only `embedded` is";
 const NO_ACL: &str = "access rules are not built, and leaving them unenforced would be unsafe";
 

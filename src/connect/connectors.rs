@@ -14,9 +14,11 @@ use crate::topic::{CONNECT_OFFSETS, PartitionId, TopicName};
 
 use super::context::Context;
 use super::error::Error;
+use super::figures::{Figures, Observed};
 use super::gauges::Gauges;
 use super::run::{self, End};
 use super::status::{State, Status, StatusCell};
+use super::watch;
 
 /// A connector as the configuration declares it.
 #[derive(Debug)]
@@ -61,6 +63,7 @@ struct Connector {
     /// `None` where there is nothing to run.
     config: Option<Arc<ConnectorConfig>>,
     status: StatusCell,
+    figures: Arc<Figures>,
     running: Mutex<Option<Running>>,
 }
 
@@ -69,6 +72,8 @@ struct Connector {
 #[derive(Debug)]
 struct Running {
     task: JoinHandle<End>,
+    /// Ends with `stop`, not with the run: a connector that has failed keeps its slot.
+    watcher: JoinHandle<()>,
     stop: CancellationToken,
 }
 
@@ -105,6 +110,19 @@ impl Connectors {
     #[must_use]
     pub fn list(&self) -> Vec<Status> {
         self.inner.connectors.iter().map(Connector::read).collect()
+    }
+
+    /// Every connector whose configuration is right, with its figures.
+    #[must_use]
+    pub fn observe(&self) -> Vec<Observed> {
+        let runnable = self
+            .inner
+            .connectors
+            .iter()
+            .filter(|one| one.config.is_some());
+        runnable
+            .map(|connector| connector.figures.observe(connector.read()))
+            .collect()
     }
 
     /// One connector.
@@ -194,13 +212,15 @@ impl Inner {
         }
         let stop = self.shutdown.child_token();
         let shutdown = stop.clone();
+        let figures = Arc::clone(&connector.figures);
+        let watcher = watch::spawn(Arc::clone(&config), Arc::clone(&figures), stop.clone());
         let log = self.log.clone();
         let clock = Arc::clone(&self.clock);
         let status = connector.status.clone();
         let partitions = self.partitions;
         let run_id = uuid::Uuid::now_v7().to_string();
         let make_context = move || Context {
-            gauges: Gauges::new(&config.name),
+            gauges: Gauges::new(&config.name, Arc::clone(&figures)),
             config: Arc::clone(&config),
             log: log.clone(),
             clock: Arc::clone(&clock),
@@ -215,7 +235,11 @@ impl Inner {
             .status
             .enter(State::Retrying, Some("connecting".to_owned()));
         let task = tasks::spawn("connector", Box::pin(run::run(make_context)));
-        *connector.running.lock() = Some(Running { task, stop });
+        *connector.running.lock() = Some(Running {
+            task,
+            watcher,
+            stop,
+        });
     }
 }
 
@@ -252,6 +276,7 @@ impl Connector {
             name,
             config,
             status,
+            figures: Arc::default(),
             running: Mutex::new(None),
         }
     }
@@ -274,10 +299,17 @@ impl Connector {
     /// Ends the task and waits for it.
     async fn halt(&self) {
         let running = self.running.lock().take();
-        let Some(Running { task, stop }) = running else {
+        let Some(Running {
+            task,
+            watcher,
+            stop,
+        }) = running
+        else {
             return;
         };
         stop.cancel();
+        // It only looks, and its end cannot fail.
+        watcher.await.ok();
         if let Ok(End::Stopped) = task.await {
             self.status.enter(State::Stopped, None);
         }

@@ -40,17 +40,7 @@ pub(super) struct Context {
 impl Context {
     /// Where the database is.
     pub(super) fn connection(&self) -> ConnectionConfig {
-        let database = &self.config.database;
-        ConnectionConfig {
-            port: database.port,
-            password: database.password.clone(),
-            sslmode: database.sslmode,
-            sslrootcert: database.sslrootcert.clone(),
-            sslcert: database.sslcert.clone(),
-            sslkey: database.sslkey.clone(),
-            tcp_keepalive: database.tcp_keepalive,
-            ..ConnectionConfig::new(&database.host, &database.user, &database.dbname)
-        }
+        connection(&self.config)
     }
 
     /// How keys are written.
@@ -93,6 +83,21 @@ impl Context {
             partition: Arc::clone(&self.positions),
             bytes: batch.finish()?,
         })
+    }
+}
+
+/// Where a connector's database is.
+pub(super) fn connection(config: &ConnectorConfig) -> ConnectionConfig {
+    let database = &config.database;
+    ConnectionConfig {
+        port: database.port,
+        password: database.password.clone(),
+        sslmode: database.sslmode,
+        sslrootcert: database.sslrootcert.clone(),
+        sslcert: database.sslcert.clone(),
+        sslkey: database.sslkey.clone(),
+        tcp_keepalive: database.tcp_keepalive,
+        ..ConnectionConfig::new(&database.host, &database.user, &database.dbname)
     }
 }
 

@@ -1,12 +1,15 @@
-//! The metrics of one connector, registered at 0 when the connector appears.
+//! The recorded metrics of one connector, there at 0 when the connector appears. What the server
+//! says of the slot is sampled from [`Figures`] instead, so that it is not told when it is unknown.
+
+use std::sync::Arc;
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 use crate::event::Op;
 use crate::metrics::names;
-use crate::postgres::slot::SlotState;
 
 use super::error::Error;
+use super::figures::{Figures, OPS};
 
 /// Handles of a connector's metrics.
 pub(super) struct Gauges {
@@ -17,9 +20,7 @@ pub(super) struct Gauges {
     pub(super) snapshot_running: Gauge,
     pub(super) snapshot_rows: Counter,
     pub(super) commit_to_log: Histogram,
-    pub(super) slot_active: Gauge,
-    pub(super) slot_retained: Gauge,
-    pub(super) slot_safe: Gauge,
+    pub(super) figures: Arc<Figures>,
     events: [(Op, Counter); 6],
 }
 
@@ -33,47 +34,31 @@ impl std::fmt::Debug for Gauges {
 
 impl Gauges {
     /// Registers everything of `connector`, the gauges at 0.
-    pub(super) fn new(connector: &str) -> Gauges {
-        let gauges = Gauges::handles(connector);
-        gauges.connected.set(0.0);
-        gauges.lag_seconds.set(0.0);
-        gauges.lag_bytes.set(0.0);
-        gauges.snapshot_running.set(0.0);
-        gauges.slot_gone();
-        for reason in Error::LABELS {
-            gauges.reconnects(reason).increment(0);
-        }
-        gauges
-    }
-
-    /// Handles of the metrics of `connector`, whose values are left as they are.
-    pub(super) fn handles(connector: &str) -> Gauges {
+    pub(super) fn new(connector: &str, figures: Arc<Figures>) -> Gauges {
         let name = || connector.to_owned();
-        let ops = [
-            Op::Read,
-            Op::Create,
-            Op::Update,
-            Op::Delete,
-            Op::Truncate,
-            Op::Message,
-        ];
-        let events = ops.map(|op| {
+        let events = OPS.map(|op| {
             let labels = [("connector", name()), ("op", op.as_str().to_owned())];
             (op, counter!(names::SOURCE_EVENTS_TOTAL, &labels))
         });
-        Gauges {
+        let gauges = Gauges {
             connected: gauge!(names::SOURCE_CONNECTED, "connector" => name()),
             lag_seconds: gauge!(names::SOURCE_LAG_SECONDS, "connector" => name()),
             lag_bytes: gauge!(names::SOURCE_LAG_BYTES, "connector" => name()),
             snapshot_running: gauge!(names::SNAPSHOT_RUNNING, "connector" => name()),
             snapshot_rows: counter!(names::SNAPSHOT_ROWS_TOTAL, "connector" => name()),
             commit_to_log: histogram!(names::COMMIT_TO_LOG_SECONDS, "connector" => name()),
-            slot_active: gauge!(names::SLOT_ACTIVE, "connector" => name()),
-            slot_retained: gauge!(names::SLOT_RETAINED_WAL_BYTES, "connector" => name()),
-            slot_safe: gauge!(names::SLOT_SAFE_WAL_BYTES, "connector" => name()),
             connector: name(),
+            figures,
             events,
+        };
+        gauges.connected.set(0.0);
+        gauges.lag_seconds.set(0.0);
+        gauges.lag_bytes.set(0.0);
+        gauges.snapshot_running.set(0.0);
+        for reason in Error::LABELS {
+            gauges.reconnects(reason).increment(0);
         }
+        gauges
     }
 
     /// Counts `count` events of a kind.
@@ -81,6 +66,7 @@ impl Gauges {
         if let Some((_, counter)) = self.events.iter().find(|(known, _)| *known == op) {
             counter.increment(count);
         }
+        self.figures.count(op, count);
     }
 
     /// Counts a reconnect; `reason` is one of [`Error::LABELS`].
@@ -94,35 +80,6 @@ impl Gauges {
             ("reason", reason.to_owned()),
         ];
         counter!(names::SOURCE_RECONNECTS_TOTAL, &labels)
-    }
-
-    /// What the server says of the slot.
-    pub(super) fn slot(&self, state: &SlotState) {
-        self.slot_active
-            .set(if state.holder.is_some() { 1.0 } else { 0.0 });
-        self.slot_retained.set(to_f64(state.retained_bytes));
-        if let Some(safe) = state.safe_wal_bytes {
-            self.slot_safe
-                .set(to_f64(u64::try_from(safe).unwrap_or_default()));
-        }
-        self.slot_status(state.wal_status.as_str());
-    }
-
-    /// There is no slot.
-    pub(super) fn slot_gone(&self) {
-        self.slot_active.set(0.0);
-        self.slot_status("");
-    }
-
-    /// Sets the one status of the slot to 1 and the others to 0.
-    fn slot_status(&self, status: &str) {
-        for known in ["reserved", "extended", "unreserved", "lost"] {
-            let labels = [
-                ("connector", self.connector.clone()),
-                ("status", known.to_owned()),
-            ];
-            gauge!(names::SLOT_WAL_STATUS, &labels).set(if known == status { 1.0 } else { 0.0 });
-        }
     }
 }
 

@@ -7,7 +7,7 @@
 //!                                               -> stream   (pgoutput -> Table -> Emitter -> Outgoing -> log)
 //!                                                             -> Letters -> dlq.source.<connector>
 //!                                                   feedback (status updates, own task)
-//!                                                   watch    (slot and lag gauges, own task)
+//!            -> watch (what the server says of the slot, own task, also while the run is over)
 //! ```
 //!
 //! Invariant: records and the position behind them are in one append, so a change is in its topic
@@ -26,7 +26,9 @@ mod connectors;
 mod context;
 mod emit;
 mod error;
+mod examine;
 mod feedback;
+mod figures;
 mod gauges;
 mod in_flight;
 mod letter;
@@ -45,4 +47,6 @@ mod watch;
 
 pub use connectors::{Connectors, Declared};
 pub use error::Error;
+pub use examine::{Finding, Level, examine};
+pub use figures::{Observed, Slot, SnapshotRun};
 pub use status::{Positions, SnapshotProgress, State, Status};

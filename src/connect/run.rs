@@ -12,8 +12,8 @@ use super::error::Error;
 use super::prepare::{self, Prepared};
 use super::snapshot;
 use super::status::State;
+use super::stream;
 use super::tables::Tables;
-use super::{stream, watch};
 
 /// The first wait after a broken connection: a server that restarts is back within seconds.
 const RETRY_FIRST: Duration = Duration::from_millis(200);
@@ -39,6 +39,8 @@ pub(super) async fn run(make_context: impl Fn() -> Context) -> End {
         let ended = once(&context, &mut backoff).await;
         context.gauges.connected.set(0.0);
         context.gauges.snapshot_running.set(0.0);
+        let figures = &context.gauges.figures;
+        figures.snapshot_ended(context.clock.now_ms(), false);
         let error = match ended {
             Ok(()) => return End::Stopped,
             Err(_) if context.shutdown.is_cancelled() => return End::Stopped,
@@ -87,11 +89,14 @@ async fn once(context: &Context, backoff: &mut Backoff) -> Result<(), Error> {
     if let Some(mut plan) = snapshot {
         context.status.enter(State::Snapshot, None);
         context.gauges.snapshot_running.set(1.0);
+        let figures = &context.gauges.figures;
+        figures.snapshot_began(context.clock.now_ms());
         let done = tokio::select! {
             () = context.shutdown.cancelled() => return Ok(()),
             done = snapshot::run(context, &mut plan, &sql, &position) => done,
         };
         context.gauges.snapshot_running.set(0.0);
+        figures.snapshot_ended(context.clock.now_ms(), done.is_ok());
         done?;
         plan.reader.finish().await;
     }
@@ -103,7 +108,6 @@ async fn once(context: &Context, backoff: &mut Backoff) -> Result<(), Error> {
     tracing::info!(connector = %context.config.name, slot = %context.config.slot_name,
         lsn = %position.end_lsn, "streaming");
     backoff.reset();
-    let watcher = watch::spawn(context);
     let start = stream::Start {
         reader,
         writer,
@@ -111,7 +115,5 @@ async fn once(context: &Context, backoff: &mut Backoff) -> Result<(), Error> {
         position,
         status_interval,
     };
-    let ended = Box::pin(stream::run(context, start)).await;
-    watcher.abort();
-    ended
+    Box::pin(stream::run(context, start)).await
 }

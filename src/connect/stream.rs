@@ -572,8 +572,12 @@ impl<'c> Stream<'c> {
             changed
         });
         if let Some(commit) = reached.commit_time_us {
-            let seconds = seconds_since(commit, self.context.clock.now_ns());
+            let now_ns = self.context.clock.now_ns();
+            let seconds = seconds_since(commit, now_ns);
             self.context.gauges.commit_to_log.record(seconds);
+            let now_ms = now_ns.div_euclid(1_000_000);
+            let behind_ms = now_ms.saturating_sub(commit.div_euclid(1_000)).max(0);
+            self.context.gauges.figures.changed(now_ms, behind_ms);
         }
     }
 }

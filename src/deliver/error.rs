@@ -27,11 +27,12 @@ pub enum Error {
         read: u64,
     },
     /// More was asked for than one request redrives.
-    #[error("redrive {asked} letters in one request (at most {max})")]
+    #[error("redrive {asked} letters in one request, which takes {max} of these")]
     TooMany {
         /// Letters asked for.
         asked: usize,
-        /// Letters of one request.
+        /// How many of them, from the first, one request redrives: it has a limit of letters and
+        /// one of their bytes.
         max: usize,
     },
     /// One of the letters cannot be redriven.
@@ -92,6 +93,9 @@ pub enum Obstacle {
         /// Who writes it.
         owner: String,
     },
+    /// Nobody would read it.
+    #[error("there is no group \"{0}\" that would read it")]
+    NoGroup(String),
     /// A row of a database is not kept in a form that could be written again.
     #[error("a row of connector \"{0}\" is converted from the database, not from its letter")]
     Row(String),
@@ -128,6 +132,7 @@ impl Obstacle {
             Obstacle::Redriven
             | Obstacle::NoRecordPlace
             | Obstacle::Owned { .. }
+            | Obstacle::NoGroup(_)
             | Obstacle::Row(_)
             | Obstacle::Misfit { .. }
             | Obstacle::TooLarge { .. }
@@ -147,6 +152,9 @@ impl Obstacle {
             ),
             Obstacle::RecordGone { may_copy: false, .. } | Obstacle::Owned { .. } => {
                 "take what is needed from the letter itself (penstock dlq export), and purge it".to_owned()
+            }
+            Obstacle::NoGroup(_) => {
+                "let a member of the group read first, or take what is needed from the letter itself (penstock dlq export)".to_owned()
             }
             Obstacle::Row(connector) => format!(
                 "correct the row or the settings, take a snapshot of the table (penstock connectors snapshot {connector}), and purge the letter"
@@ -195,7 +203,7 @@ impl Explain for Error {
                 Some("list them: penstock dlq list".to_owned())
             }
             Error::NotReady { .. } => Some("ask again in a moment".to_owned()),
-            Error::TooMany { max, .. } => Some(format!("name at most {max}, or redrive all")),
+            Error::TooMany { .. } => Some("name fewer of them, or redrive all".to_owned()),
             Error::Refused { why, .. } => Some(why.mend()),
             Error::Log(error) => error.mend(),
             Error::Group(error) => error.mend(),

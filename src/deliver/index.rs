@@ -127,6 +127,14 @@ impl TopicIndex {
         partition.open(offset, reason, timestamp);
     }
 
+    /// Notes that partition `id` has no open letter up to `offset` but those taken.
+    pub(super) fn skip_to(&mut self, id: PartitionId, offset: Offset) {
+        let partition = usize::try_from(id.0).ok();
+        if let Some(partition) = partition.and_then(|id| self.partitions.get_mut(id)) {
+            partition.skip_to(offset);
+        }
+    }
+
     /// Open letters by reason, for every reason that occurred.
     pub(super) fn reasons(&self) -> BTreeMap<Reason, u64> {
         let count = |at: usize| {
@@ -223,23 +231,12 @@ impl PartitionIndex {
         }
     }
 
-    /// Whether there is an open letter at `offset`.
-    pub(super) fn is_open(&self, offset: Offset) -> bool {
-        let state = self.position(offset).and_then(|at| self.states.get(at));
-        state.is_some_and(|state| *state != SETTLED)
-    }
-
     /// Open letters from `from` on, at most `max`, in their order.
     pub(super) fn open_from(&self, from: Offset, max: usize) -> Vec<Offset> {
         let skipped = self.position(from).unwrap_or(0);
         let offsets = (self.base..).zip(&self.states).skip(skipped);
         let open = offsets.filter(|(_, state)| **state != SETTLED);
         open.map(|(offset, _)| Offset(offset)).take(max).collect()
-    }
-
-    /// Number of open letters.
-    pub(super) fn depth(&self) -> u64 {
-        self.counts.iter().sum()
     }
 
     /// The first open letter, where its timestamp is not known.
@@ -304,19 +301,23 @@ mod tests {
         TopicIndex::new(Uuid::nil(), place, std::iter::once(Offset(10)))
     }
 
-    fn depth(topic: &TopicIndex) -> Vec<(&'static str, u64)> {
+    fn reasons(topic: &TopicIndex) -> Vec<(&'static str, u64)> {
         let reasons = topic.reasons().into_iter();
         reasons.map(|(reason, n)| (reason.as_str(), n)).collect()
+    }
+
+    fn open(partition: &PartitionIndex) -> u64 {
+        partition.counts.iter().sum()
     }
 
     #[test]
     fn usual_reasons_begin_at_zero_and_others_when_they_occur() {
         let mut topic = topic();
-        assert_eq!(depth(&topic), [("rejected", 0), ("exhausted", 0)]);
+        assert_eq!(reasons(&topic), [("rejected", 0), ("exhausted", 0)]);
         topic.open(P, 10, Reason::Webhook, 1);
         topic.open(P, 11, Reason::Exhausted, 2);
         let expected = [("rejected", 0), ("exhausted", 1), ("webhook", 1)];
-        assert_eq!(depth(&topic), expected);
+        assert_eq!(reasons(&topic), expected);
     }
 
     #[test]
@@ -329,9 +330,8 @@ mod tests {
         assert!(!partition.settle(Offset(11)));
         for outside in [i64::MIN, 9, 12, i64::MAX] {
             assert!(!partition.settle(Offset(outside)));
-            assert!(!partition.is_open(Offset(outside)));
         }
-        assert_eq!(partition.depth(), 1);
+        assert_eq!(open(partition), 1);
         assert_eq!(partition.open_from(Offset(0), 9), [Offset(10)]);
     }
 
@@ -344,10 +344,10 @@ mod tests {
         let partition = &mut topic.partitions[0];
         assert!(partition.settle(Offset(11)));
         assert_eq!(partition.expire(Offset(13)), 2);
-        assert_eq!(partition.depth(), 2);
+        assert_eq!(open(partition), 2);
         assert_eq!(partition.next(), Offset(15));
         assert_eq!(partition.expire(Offset(40)), 2);
-        assert_eq!((partition.depth(), partition.next()), (0, Offset(40)));
+        assert_eq!((open(partition), partition.next()), (0, Offset(40)));
     }
 
     #[test]

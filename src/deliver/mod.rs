@@ -26,9 +26,17 @@
 mod error;
 mod index;
 mod letter;
+mod letters;
 mod place;
+mod plan;
+mod read;
+mod redrive;
+mod service;
 
 pub use error::{Error, Obstacle};
 pub use index::{LETTERS_MAX, TopicDepth};
 pub use letter::{Letter, RecordPlace};
+pub use letters::{Letters, OwnerOf, Parts};
 pub use place::{Place, RETRY_PREFIX};
+pub use redrive::{REFUSED_MAX, Redriven, Refused, Selection};
+pub use service::Service;

@@ -1,5 +1,8 @@
 //! The names of all metrics, with kind, unit, labels and meaning.
 //!
+//! [`ALL`] is recorded where things happen or sampled; [`PROCESS`] is read when the page is asked
+//! for. The names of other programs' pages are in [`super::compatible`].
+//!
 //! Labels are bounded: `connector`, `integration` and `group` are configured or declared objects
 //! (an undeclared integration counts as `other`), `topic` and `partition` exist in the log, and
 //! all others are fixed words listed beside the metric.
@@ -15,6 +18,8 @@ pub enum Form {
     Gauge,
     /// Distribution of seconds.
     Histogram,
+    /// Of a foreign page that does not say how it moves.
+    Untyped,
 }
 
 /// One metric.
@@ -27,21 +32,25 @@ pub struct Metric {
     pub help: &'static str,
 }
 
+/// Makes a constant for every name, and the table of all of them.
 macro_rules! metrics_table {
-    ($($constant:ident = $name:literal, $form:ident, $unit:expr, [$($label:literal),*], $help:literal;)*) => {
+    ($(#[$about:meta])* $table:ident: $($constant:ident = $name:literal, $form:ident, $unit:expr, [$($label:literal),*], $help:literal;)*) => {
         $(#[doc = $help] pub const $constant: &str = $name;)*
-        /// Every metric there is.
-        pub const ALL: &[Metric] = &[$(Metric {
+        $(#[$about])*
+        pub const $table: &[$crate::metrics::names::Metric] = &[$($crate::metrics::names::Metric {
             name: $constant,
-            form: Form::$form,
+            form: $crate::metrics::names::Form::$form,
             unit: $unit,
             labels: &[$($label),*],
             help: $help,
         }),*];
     };
 }
+pub(super) use metrics_table;
 
 metrics_table! {
+    /// Every metric of Penstock's own.
+    ALL:
     CONSUMER_LAG_RECORDS = "penstock_consumer_lag_records", Gauge, Some(Unit::Count), ["group", "topic", "partition"], "Records between the group's committed offset and the end.";
     CONSUMER_LAG_SECONDS = "penstock_consumer_lag_seconds", Gauge, Some(Unit::Seconds), ["group", "topic", "partition"], "Age of the first record that the group has not committed.";
     DLQ_DEPTH_RECORDS = "penstock_dlq_depth_records", Gauge, Some(Unit::Count), ["topic", "group", "reason"], "Dead letters neither redriven, purged nor expired; reason is rejected, exhausted, schema, too_large, unconvertible or webhook.";
@@ -57,7 +66,7 @@ metrics_table! {
     SOURCE_RECONNECTS_TOTAL = "penstock_source_reconnects_total", Counter, Some(Unit::Count), ["connector", "reason"], "Connections to the database begun again; reason is a fixed word.";
     SLOT_ACTIVE = "penstock_slot_active", Gauge, None, ["connector"], "1 while the slot is in use.";
     SLOT_RETAINED_WAL_BYTES = "penstock_slot_retained_wal_bytes", Gauge, Some(Unit::Bytes), ["connector"], "WAL that the database keeps for the slot.";
-    SLOT_SAFE_WAL_BYTES = "penstock_slot_safe_wal_bytes", Gauge, Some(Unit::Bytes), ["connector"], "WAL that can still be written before the slot is in danger.";
+    SLOT_SAFE_WAL_BYTES = "penstock_slot_safe_wal_bytes", Gauge, Some(Unit::Bytes), ["connector"], "WAL that can still be written before the slot is in danger; absent where there is no limit.";
     SLOT_WAL_STATUS = "penstock_slot_wal_status", Gauge, None, ["connector", "status"], "1 for the slot's wal_status: reserved, extended, unreserved or lost.";
     SNAPSHOT_RUNNING = "penstock_snapshot_running", Gauge, None, ["connector"], "1 while a snapshot is read.";
     SNAPSHOT_ROWS_TOTAL = "penstock_snapshot_rows_total", Counter, Some(Unit::Count), ["connector"], "Rows written by snapshots.";
@@ -70,6 +79,24 @@ metrics_table! {
     DISK_FREE_BYTES = "penstock_disk_free_bytes", Gauge, Some(Unit::Bytes), [], "Free bytes of the data directory's disk.";
     KAFKA_CONNECTIONS = "penstock_kafka_connections", Gauge, Some(Unit::Count), [], "Open connections of Kafka clients.";
     BUILD_INFO = "penstock_build_info", Gauge, None, ["version", "revision"], "1, with what is running.";
+}
+
+metrics_table! {
+    /// What Prometheus' client libraries tell of a process, under their names.
+    PROCESS:
+    PROCESS_CPU_SECONDS_TOTAL = "process_cpu_seconds_total", Counter, Some(Unit::Seconds), [], "CPU time of the process, in user and system mode.";
+    PROCESS_RESIDENT_MEMORY_BYTES = "process_resident_memory_bytes", Gauge, Some(Unit::Bytes), [], "Resident memory of the process.";
+    PROCESS_VIRTUAL_MEMORY_BYTES = "process_virtual_memory_bytes", Gauge, Some(Unit::Bytes), [], "Virtual memory of the process.";
+    PROCESS_OPEN_FDS = "process_open_fds", Gauge, Some(Unit::Count), [], "Open file descriptors.";
+    PROCESS_MAX_FDS = "process_max_fds", Gauge, Some(Unit::Count), [], "File descriptors that may be open.";
+    PROCESS_THREADS = "process_threads", Gauge, Some(Unit::Count), [], "Threads of the process.";
+    PROCESS_START_TIME_SECONDS = "process_start_time_seconds", Gauge, Some(Unit::Seconds), [], "When the process started, seconds since 1970-01-01 UTC.";
+}
+
+/// The metric of this name: Penstock's own or one of the process.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Metric> {
+    ALL.iter().chain(PROCESS).find(|metric| metric.name == name)
 }
 
 #[cfg(test)]

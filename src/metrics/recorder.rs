@@ -1,10 +1,15 @@
-//! The process's one recorder, and the page it renders.
+//! The process's one recorder, and the page: what was recorded, the last round of samples, and the
+//! process itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use parking_lot::Mutex;
 
 use super::names::{ALL, BUILD_INFO, Form};
+use super::process;
+use super::samples::Samples;
 
 /// Upper ends of the histograms' buckets in seconds: 0.1 ms to 10 s, three for each power of ten,
 /// so that both a sync of 0.2 ms and one of 2 s can be told from their neighbours.
@@ -25,9 +30,13 @@ pub enum InstallError {
     Second,
 }
 
-/// Renders what was recorded. Cheap to clone.
+/// Renders the page. Cheap to clone.
 #[derive(Clone)]
-pub struct Handle(PrometheusHandle);
+pub struct Handle {
+    recorded: PrometheusHandle,
+    /// The last round, rendered.
+    sampled: Arc<Mutex<Arc<str>>>,
+}
 
 impl std::fmt::Debug for Handle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -36,15 +45,31 @@ impl std::fmt::Debug for Handle {
 }
 
 impl Handle {
+    fn new(recorded: PrometheusHandle) -> Handle {
+        let sampled = Arc::new(Mutex::new("".into()));
+        Handle { recorded, sampled }
+    }
+
     /// The page of `/metrics`, in Prometheus' text format 0.0.4.
     #[must_use]
     pub fn render(&self) -> String {
-        self.0.render()
+        let mut page = self.recorded.render();
+        let sampled = Arc::clone(&self.sampled.lock());
+        page.push_str(&sampled);
+        let mut samples = Samples::default();
+        process::add(&mut samples);
+        page.push_str(&samples.render());
+        page
+    }
+
+    /// Puts `samples` in the place of the round before: series that are not in it are gone.
+    pub fn publish(&self, samples: &Samples) {
+        *self.sampled.lock() = samples.render().into();
     }
 
     /// Sorts recorded values into buckets, so that they do not pile up between scrapes.
     pub fn run_upkeep(&self) {
-        self.0.run_upkeep();
+        self.recorded.run_upkeep();
     }
 
     /// Calls [`Handle::run_upkeep`] for ever. To be run as a task that is aborted at the end.
@@ -61,7 +86,7 @@ impl Handle {
 /// fails and changes nothing.
 pub fn install(version: &'static str, revision: &'static str) -> Result<Handle, InstallError> {
     let recorder = builder()?.build_recorder();
-    let handle = Handle(recorder.handle());
+    let handle = Handle::new(recorder.handle());
     metrics::set_global_recorder(recorder).map_err(|_| InstallError::Second)?;
     describe();
     metrics::gauge!(BUILD_INFO, "version" => version, "revision" => revision).set(1.0);
@@ -83,7 +108,7 @@ pub fn describe() {
         let unit = metric.unit.unwrap_or(metrics::Unit::Count);
         match metric.form {
             Form::Counter => metrics::describe_counter!(metric.name, unit, metric.help),
-            Form::Gauge => metrics::describe_gauge!(metric.name, unit, metric.help),
+            Form::Gauge | Form::Untyped => metrics::describe_gauge!(metric.name, unit, metric.help),
             Form::Histogram => metrics::describe_histogram!(metric.name, unit, metric.help),
         }
     }
@@ -92,12 +117,12 @@ pub fn describe() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::names::{APPEND_SECONDS, SOURCE_EVENTS_TOTAL};
+    use crate::metrics::names::{APPEND_SECONDS, LOG_BYTES, SOURCE_EVENTS_TOTAL};
 
     #[test]
     fn histograms_have_the_documented_buckets_and_names_keep_their_form() {
         let recorder = builder().unwrap().build_recorder();
-        let handle = Handle(recorder.handle());
+        let handle = Handle::new(recorder.handle());
         metrics::with_local_recorder(&recorder, || {
             describe();
             metrics::histogram!(APPEND_SECONDS).record(0.0003);
@@ -119,5 +144,28 @@ mod tests {
         );
         let zero = "penstock_source_events_total{connector=\"a\",op=\"c\"} 0";
         assert!(page.contains(zero), "{page}");
+    }
+
+    #[test]
+    fn a_series_goes_with_its_object_and_the_page_tells_of_the_process() {
+        let recorder = builder().unwrap().build_recorder();
+        let handle = Handle::new(recorder.handle());
+        let mut samples = Samples::default();
+        for topic in ["a", "b"] {
+            samples.set(ALL, LOG_BYTES, &[("topic", topic)], 1.0);
+        }
+        handle.publish(&samples);
+        assert!(
+            handle
+                .render()
+                .contains("penstock_log_bytes{topic=\"b\"} 1")
+        );
+        let mut samples = Samples::default();
+        samples.set(ALL, LOG_BYTES, &[("topic", "a")], 2.0);
+        handle.publish(&samples);
+        let page = handle.render();
+        assert!(page.contains("penstock_log_bytes{topic=\"a\"} 2"), "{page}");
+        assert!(!page.contains("topic=\"b\""), "{page}");
+        assert!(page.contains("\nprocess_resident_memory_bytes "), "{page}");
     }
 }

@@ -66,9 +66,27 @@
 //! Not here: HTTP, tokens, and what readers do with the records.
 
 mod admission;
+mod append;
+mod body;
+mod budget;
 mod error;
+mod handle;
+mod intake;
+mod keys;
+mod lifecycle;
 mod name;
+mod rate;
+mod seen;
+mod service;
 
 pub use admission::Admitted;
+pub use append::Accepted;
+pub use body::{ACCEPT_POST, RECORDS_MAX};
+pub use budget::BODIES_BYTES_MAX;
 pub use error::{Error, Flaw, Quota};
+pub use handle::Push;
+pub use intake::{Head, Intake};
+pub use keys::{KEYS_MAX, REMEMBERED_MS};
+pub use lifecycle::LIFECYCLE_SCHEMA;
 pub use name::Name;
+pub use service::Service;

@@ -117,6 +117,26 @@ impl BatchBuilder {
         self.append_with(record.timestamp, record.key, record.value, headers, more)
     }
 
+    /// Appends a copy of `record` at another time, without the headers that `is_dropped` names and
+    /// with `more` behind those that stay.
+    pub fn append_copy_without(
+        &mut self,
+        timestamp_ms: i64,
+        record: &Record<'_>,
+        is_dropped: impl Fn(&[u8]) -> bool,
+        more: &[Header<'_>],
+    ) -> Result<(), Error> {
+        let mut kept = Vec::with_capacity(record.headers_raw.len());
+        let mut count = 0_i32;
+        for (key, value) in record.headers().filter(|(key, _)| !is_dropped(key)) {
+            put_field(&mut kept, Some(key));
+            put_field(&mut kept, value);
+            count = count.saturating_add(1);
+        }
+        let headers = (count, kept.as_slice());
+        self.append_with(timestamp_ms, record.key, record.value, headers, more)
+    }
+
     fn append_with(
         &mut self,
         timestamp_ms: i64,

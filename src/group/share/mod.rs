@@ -5,7 +5,10 @@
 //! those of KIP-932's share groups with a redelivery back-off and dead letters (KIP-1191).
 
 mod face;
+pub mod limits;
 mod redrive;
+pub mod state;
+mod stored;
 
 pub use face::{Delivery, Lag, Listing, Read, Service, Shares};
 pub use redrive::{NotRedriven, Redrive, Redriven};

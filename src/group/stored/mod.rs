@@ -16,8 +16,8 @@
 mod group_metadata;
 mod key;
 mod offset_commit;
-mod reader;
-mod writer;
+pub(super) mod reader;
+pub(super) mod writer;
 
 pub(super) use group_metadata::{decode_group, encode_group};
 pub(super) use key::Key;

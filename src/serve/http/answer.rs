@@ -94,8 +94,17 @@ async fn collect(body: Body) -> Result<Vec<u8>, Problem> {
 /// Answers with `json`, keeping `permit` until all but the last piece has been taken by the
 /// connection: a peer that does not read holds its share of the budget, not more.
 pub(super) fn large_json(json: Vec<u8>, permit: OwnedSemaphorePermit) -> Response {
-    let length = HeaderValue::from(json.len());
-    let pieces = futures_util::stream::unfold((Bytes::from(json), permit), |(mut rest, permit)| {
+    large(json, HeaderValue::from_static("application/json"), permit)
+}
+
+/// As [`large_json`], of any type.
+pub(super) fn large(
+    body: Vec<u8>,
+    content_type: HeaderValue,
+    permit: OwnedSemaphorePermit,
+) -> Response {
+    let length = HeaderValue::from(body.len());
+    let pieces = futures_util::stream::unfold((Bytes::from(body), permit), |(mut rest, permit)| {
         let piece = rest.split_to(rest.len().min(PIECE_BYTES));
         let next = (!piece.is_empty())
             .then_some((Ok::<Bytes, std::convert::Infallible>(piece), (rest, permit)));
@@ -104,10 +113,7 @@ pub(super) fn large_json(json: Vec<u8>, permit: OwnedSemaphorePermit) -> Respons
     let mut response = Body::from_stream(pieces).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, length);
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
+    headers.insert(header::CONTENT_TYPE, content_type);
     response
 }
 

@@ -199,8 +199,9 @@ fn mend(code: Code) -> Option<String> {
         .filter(|mend| !mend.is_empty())
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    /// The body by itself, one line, where the answer has already begun.
+    pub(super) fn to_json(&self) -> Vec<u8> {
         let body = Body {
             code: self.code.as_str(),
             title: self.status.canonical_reason().unwrap_or("Refused"),
@@ -208,8 +209,13 @@ impl IntoResponse for Problem {
             detail: &self.detail,
             mend: self.mend.as_deref(),
         };
-        let text = serde_json::to_vec(&body).unwrap_or_default();
-        let mut response = (self.status, text).into_response();
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, self.to_json()).into_response();
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, PROBLEM_JSON);

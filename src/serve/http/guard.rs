@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use super::access::{Access, Caller};
 use super::error::Problem;
 use super::handles::Handles;
+use super::readings::Readings;
 use super::server::Peer;
 use crate::auth::{self, Principal};
 use crate::error;
@@ -28,6 +29,10 @@ pub(super) struct Shared {
     pub(super) started_ms: i64,
     /// Answers in memory at once; see `answer`.
     pub(super) answers: Arc<tokio::sync::Semaphore>,
+    /// Event streams open at once; see `stream`.
+    pub(super) streams: Arc<tokio::sync::Semaphore>,
+    /// What was measured; see `readings`.
+    pub(super) readings: Readings,
 }
 
 /// How much of `/status` a caller may see.

@@ -7,12 +7,14 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::access::Admission;
+use super::assets::Assets;
 use crate::auth::Tokens;
 use crate::clock::Clock;
 use crate::config::topics::Rules;
 use crate::connect::Connectors;
 use crate::group::Groups;
 use crate::log::Log;
+use crate::metrics;
 
 /// The handles and facts that answers are made of. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -36,6 +38,10 @@ pub struct Handles {
     pub tokens: Option<Tokens>,
     /// The address under which people reach this server through a proxy, without a trailing slash.
     pub public_url: Option<String>,
+    /// The console's files.
+    pub console: Assets,
+    /// What was measured, shown in `/status`; `None` where nothing is recorded.
+    pub recorder: Option<metrics::Handle>,
     /// Cancelled when the process is on its way down: `/readyz` says so and long polls end.
     pub draining: CancellationToken,
 }

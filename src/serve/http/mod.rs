@@ -3,11 +3,12 @@
 //!
 //! Invariants: it holds no durable state; every refusal is a problem with a code
 //! ([`error`](self)) and changes nothing; whatever a caller sends, memory and time are bounded by
-//! the named limits of these files. What is not built (push, server-sent events, WebSockets,
-//! shared groups, dead letters, the registry, the console) is refused by name in `not_built`.
+//! the named limits of these files. What is not built (push, WebSockets, shared groups, dead
+//! letters, the registry) is refused by name in `not_built`.
 
 mod access;
 mod answer;
+mod assets;
 mod connectors;
 mod error;
 mod from;
@@ -18,21 +19,25 @@ mod health;
 mod logins;
 mod metrics_page;
 mod not_built;
+mod produce;
+mod readings;
 mod record_json;
 mod records;
 mod router;
 mod server;
 mod service;
 mod status;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod topic_settings;
 mod topics;
 
 pub use access::Admission;
+pub use assets::{Asset, Assets};
 pub use from::{From, InvalidFrom};
 pub use handles::{Handles, Listeners};
-pub use metrics_page::Render;
+pub use metrics_page::{Broker, MetricsPages};
 pub use record_json::{RecordHeader, RecordJson};
 pub use server::{Error, Listener};
 pub use service::{Service, serve_metrics};

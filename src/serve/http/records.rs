@@ -5,16 +5,16 @@
 //! that gave records stand last in it, so that a busy partition does not starve the others.
 //! Records of one partition are in offset order; between partitions there is no order.
 //!
-//! Not here: server-sent events; a request that accepts only those is refused.
+//! Not here: the same as server-sent events, which `stream` sends with the [`Scan`] of this file.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
+use axum::{Extension, Router};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -23,8 +23,9 @@ use super::error::Problem;
 use super::from::{From, InvalidFrom, cursor};
 use super::guard::Shared;
 use super::record_json::RecordJson;
+use super::stream::{self, Seen};
 use super::topics;
-use crate::error;
+use crate::auth::Principal;
 use crate::log::{Log, Partition, Topic};
 use crate::record;
 use crate::topic::{Offset, PartitionId};
@@ -46,23 +47,23 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new().route(
         "/topics/{topic}/records",
-        get(records).post(super::not_built::refuse),
+        get(records).post(super::produce::produce),
     )
 }
 
 /// What is asked for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
-    partition: Option<i32>,
-    from: Option<String>,
-    limit: Option<usize>,
+pub(super) struct Asked {
+    pub(super) partition: Option<i32>,
+    pub(super) from: Option<String>,
+    pub(super) limit: Option<usize>,
     wait_ms: Option<u64>,
-    key: Option<String>,
+    pub(super) key: Option<String>,
 }
 
 /// Where to read on.
-type Places = Vec<(Arc<Partition>, Offset)>;
+pub(super) type Places = Vec<(Arc<Partition>, Offset)>;
 
 /// The end of an answer; its beginning is the records.
 #[derive(Serialize)]
@@ -83,9 +84,13 @@ async fn records(
     State(shared): State<Arc<Shared>>,
     Path(topic): Path<String>,
     Parameters(asked): Parameters<Asked>,
+    principal: Option<Extension<Arc<Principal>>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    refuse_event_stream(&headers)?;
+    if stream::is_asked_for(&headers) {
+        let principal = principal.map(|Extension(principal)| principal);
+        return stream::open(shared, &topic, asked, principal.as_deref(), &headers).await;
+    }
     let topic = topics::find(&shared, &topic)?;
     let log = &shared.handles.log;
     let now_ms = shared.handles.clock.now_ms();
@@ -94,7 +99,7 @@ async fn records(
     let deadline = Instant::now() + wait;
     loop {
         let permit = answer::place(&shared.answers).await?;
-        let mut scan = Scan::new(&topic, &asked);
+        let mut scan = Scan::answer(&topic, &asked);
         let at_end = scan.read(log, &mut places).await?;
         let waiting = scan.count == 0 && at_end && Instant::now() < deadline;
         if !waiting || shared.handles.draining.is_cancelled() {
@@ -109,22 +114,13 @@ async fn records(
     }
 }
 
-fn refuse_event_stream(headers: &HeaderMap) -> Result<(), Problem> {
-    let accepted = headers
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok());
-    if !accepted.is_some_and(|accept| accept.trim_start().starts_with("text/event-stream")) {
-        return Ok(());
-    }
-    Err(Problem::new(
-        error::HTTP_NOT_BUILT,
-        "answer with server-sent events, which are not built",
-        "poll: ?from=CURSOR&wait_ms=30000 with the cursor \"next\" of the answer before",
-    ))
-}
-
 /// Turns `from` into offsets.
-async fn begin(log: &Log, topic: &Topic, asked: &Asked, now_ms: i64) -> Result<Places, Problem> {
+pub(super) async fn begin(
+    log: &Log,
+    topic: &Topic,
+    asked: &Asked,
+    now_ms: i64,
+) -> Result<Places, Problem> {
     let from = asked.from.as_deref().unwrap_or("start").parse::<From>();
     let from = from.map_err(|invalid: InvalidFrom| {
         Problem::invalid(format!("failed to {invalid}"), InvalidFrom::FORMS)
@@ -154,7 +150,7 @@ async fn begin(log: &Log, topic: &Topic, asked: &Asked, now_ms: i64) -> Result<P
     Ok(places)
 }
 
-fn partition(topic: &Topic, id: PartitionId) -> Result<Arc<Partition>, Problem> {
+pub(super) fn partition(topic: &Topic, id: PartitionId) -> Result<Arc<Partition>, Problem> {
     topic.partition(id).cloned().ok_or_else(|| {
         Problem::not_found(
             format!("find partition {id} of topic \"{}\"", topic.name),
@@ -163,37 +159,72 @@ fn partition(topic: &Topic, id: PartitionId) -> Result<Arc<Partition>, Problem> 
     })
 }
 
-/// An answer being made.
-struct Scan<'a> {
+/// A piece of a topic being written, within bounds: an answer, or some events of a stream.
+pub(super) struct Scan<'a> {
     topic: &'a Topic,
     key: Option<&'a [u8]>,
     limit: usize,
+    bytes_max: usize,
+    scan_bytes_max: usize,
     json: Vec<u8>,
     count: usize,
     scanned_bytes: usize,
+    /// Where the reader of a stream is; `None` makes an answer.
+    seen: Option<&'a mut Seen>,
 }
 
 impl<'a> Scan<'a> {
-    fn new(topic: &'a Topic, asked: &'a Asked) -> Scan<'a> {
+    fn answer(topic: &'a Topic, asked: &'a Asked) -> Scan<'a> {
         Scan {
             topic,
             key: asked.key.as_deref().map(str::as_bytes),
             limit: asked.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX),
+            bytes_max: ANSWER_BYTES,
+            scan_bytes_max: SCAN_BYTES_MAX,
             json: b"{\"records\":[".to_vec(),
             count: 0,
             scanned_bytes: 0,
+            seen: None,
         }
+    }
+
+    /// At most `limit` records as events, ended early at `bytes_max` written or `scan_bytes_max`
+    /// looked through. Moves `seen`.
+    pub(super) fn events(
+        topic: &'a Topic,
+        key: Option<&'a str>,
+        limit: usize,
+        bytes_max: usize,
+        scan_bytes_max: usize,
+        seen: &'a mut Seen,
+    ) -> Scan<'a> {
+        Scan {
+            topic,
+            key: key.map(str::as_bytes),
+            limit,
+            bytes_max,
+            scan_bytes_max,
+            json: Vec::new(),
+            count: 0,
+            scanned_bytes: 0,
+            seen: Some(seen),
+        }
+    }
+
+    /// The events that were written, and how many.
+    pub(super) fn into_events(self) -> (Vec<u8>, usize) {
+        (self.json, self.count)
     }
 
     fn is_full(&self) -> bool {
         self.count >= self.limit
-            || self.json.len() >= ANSWER_BYTES
-            || self.scanned_bytes >= SCAN_BYTES_MAX
+            || self.json.len() >= self.bytes_max
+            || self.scanned_bytes >= self.scan_bytes_max
     }
 
     /// Reads on from `places`, moves them, and puts those that gave something last. Whether all
     /// of them are at their end.
-    async fn read(&mut self, log: &Log, places: &mut Places) -> Result<bool, Problem> {
+    pub(super) async fn read(&mut self, log: &Log, places: &mut Places) -> Result<bool, Problem> {
         let mut untouched = Places::new();
         let mut moved = Places::new();
         let mut at_end = true;
@@ -266,11 +297,20 @@ impl<'a> Scan<'a> {
             return;
         }
         let shown = RecordJson::of(self.topic.name.as_str(), partition.id, record);
-        if self.count > 0 {
-            self.json.push(b',');
-        }
         // Writing to memory fails only where a map key is no text; ours are.
-        let _ = serde_json::to_writer(&mut self.json, &shown);
+        if let Some(seen) = &mut self.seen {
+            seen.see(partition.id, Offset(record.offset));
+            self.json.extend_from_slice(b"id: ");
+            self.json.extend_from_slice(seen.id().as_bytes());
+            self.json.extend_from_slice(b"\ndata: ");
+            self.json.extend_from_slice(&shown.to_line());
+            self.json.extend_from_slice(b"\n\n");
+        } else {
+            if self.count > 0 {
+                self.json.push(b',');
+            }
+            let _ = serde_json::to_writer(&mut self.json, &shown);
+        }
         self.count += 1;
     }
 

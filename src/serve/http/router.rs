@@ -12,7 +12,9 @@ use super::answer::ANSWERS_MAX;
 use super::error::Problem;
 use super::guard::{Shared, administrator, anybody, in_time};
 use super::handles::Handles;
-use super::{connectors, groups, health, not_built, records, status, topics};
+use super::readings::Readings;
+use super::stream::STREAMS_MAX;
+use super::{assets, connectors, groups, health, not_built, records, status, topics};
 
 /// The whole surface.
 pub(super) fn router(handles: Handles) -> Router {
@@ -20,6 +22,8 @@ pub(super) fn router(handles: Handles) -> Router {
         access: Access::new(handles.admission.clone(), handles.public_url.clone()),
         started_ms: handles.clock.now_ms(),
         answers: Arc::new(Semaphore::new(ANSWERS_MAX)),
+        streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+        readings: Readings::new(handles.recorder.clone()),
         handles,
     });
     let administration = Router::new()
@@ -28,6 +32,7 @@ pub(super) fn router(handles: Handles) -> Router {
         .merge(groups::routes())
         .merge(connectors::routes())
         .merge(not_built::routes())
+        .merge(assets::routes(&shared.handles.console))
         .fallback(not_built::no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(from_fn_with_state(shared.clone(), administrator));

@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::handles::Handles;
-use super::metrics_page::{self, Render};
+use super::metrics_page::{self, MetricsPages};
 use super::router;
 use super::server::Listener;
 
@@ -28,7 +28,7 @@ impl Service {
     }
 }
 
-/// Answers `/metrics` with what `render` gives, until `stop`.
-pub async fn serve_metrics(listener: Listener, render: Render, stop: CancellationToken) {
-    listener.serve(metrics_page::router(render), stop).await;
+/// Answers `/metrics` and the pages below it, until `stop`.
+pub async fn serve_metrics(listener: Listener, pages: MetricsPages, stop: CancellationToken) {
+    listener.serve(metrics_page::router(pages), stop).await;
 }

@@ -6,15 +6,19 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::routing::get;
 use axum::{Extension, Json, Router};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::groups;
 use super::guard::{Shared, Sight};
+use super::readings::{Integration, Measured, Source};
 use crate::connect;
 use crate::log;
 
 /// Groups listed; the count is of all.
 const GROUPS_MAX: usize = 1000;
+/// Integrations listed.
+const INTEGRATIONS_MAX: usize = 1000;
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new().route("/status", get(status))
@@ -38,16 +42,23 @@ fn everything(shared: &Shared) -> Value {
     let partitions: usize = topics.iter().map(|topic| topic.partitions().len()).sum();
     let bytes: u64 = topics.iter().map(|topic| topic.bytes()).sum();
     let (state, reason, since_ms) = log_state(&handles.log);
-    let mut groups = groups::entries(shared);
-    let groups_count = groups.len();
-    groups.truncate(GROUPS_MAX);
+    let measured = shared.readings.measured(now_ms);
+    let connectors = handles.connectors.list();
+    let connectors: Vec<Connector<'_>> = connectors
+        .iter()
+        .map(|status| Connector::of(status, &measured))
+        .collect();
+    let (groups_count, groups) = groups_with_lag(shared);
     json!({
         "version": env!("CARGO_PKG_VERSION"),
+        "now_ms": now_ms,
         "cluster_id": handles.log.cluster_id(),
         "state": overall(shared),
         "uptime_seconds": now_ms.saturating_sub(shared.started_ms) / 1000,
         "listeners": handles.listeners,
-        "connectors": handles.connectors.list(),
+        "connectors": connectors,
+        "integrations": integrations(&measured),
+        "kafka_connections": measured.kafka_connections,
         "log": {
             "state": state,
             "reason": reason,
@@ -55,11 +66,70 @@ fn everything(shared: &Shared) -> Value {
             "topics": topics.len(),
             "partitions": partitions,
             "bytes": bytes,
+            "appended": appended(&topics),
         },
         "disk": {"free_bytes": disk.free, "floor_bytes": disk.floor},
         "groups_count": groups_count,
         "groups": groups,
     })
+}
+
+/// A connector's state with what was measured of it.
+#[derive(Serialize)]
+struct Connector<'a> {
+    #[serde(flatten)]
+    status: &'a connect::Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    measured: Option<&'a Source>,
+}
+
+impl<'a> Connector<'a> {
+    fn of(status: &'a connect::Status, measured: &'a Measured) -> Connector<'a> {
+        Connector {
+            status,
+            measured: measured.connectors.get(&status.name),
+        }
+    }
+}
+
+/// Who pushed, by name, since the start.
+fn integrations(measured: &Measured) -> Vec<Value> {
+    let one = |(name, pushes): (&String, &Integration)| json!({"name": name, "pushes": pushes});
+    let all = measured.integrations.iter();
+    all.take(INTEGRATIONS_MAX).map(one).collect()
+}
+
+/// Records ever taken by the topics there are, Penstock's own aside: what throughput is told from.
+fn appended(topics: &[Arc<log::Topic>]) -> i64 {
+    let outside = topics.iter().filter(|topic| !topic.name.is_internal());
+    let ends = |topic: &Arc<log::Topic>| -> i64 {
+        let partitions = topic.partitions().iter();
+        partitions.map(|partition| partition.end().0).sum()
+    };
+    outside.map(ends).sum()
+}
+
+/// How many groups there are, and the first of them with their lag over all partitions.
+fn groups_with_lag(shared: &Shared) -> (usize, Vec<Value>) {
+    let mut lags: BTreeMap<String, i64> = BTreeMap::new();
+    for lag in shared.handles.groups.lag() {
+        *lags.entry(lag.group.to_string()).or_default() += lag.records;
+    }
+    let entries = groups::entries(shared);
+    let count = entries.len();
+    let entry = |entry: groups::Entry| {
+        let mut shown = serde_json::to_value(entry).unwrap_or_default();
+        let lag = shown["group"].as_str().and_then(|group| lags.get(group));
+        if let (Some(lag), Some(fields)) = (lag, shown.as_object_mut()) {
+            // A kind of group that tells its lag itself knows better.
+            fields.entry("lag").or_insert((*lag).into());
+        }
+        shown
+    };
+    (
+        count,
+        entries.into_iter().take(GROUPS_MAX).map(entry).collect(),
+    )
 }
 
 fn counts(shared: &Shared) -> Value {

@@ -168,7 +168,7 @@ pub(super) fn find(shared: &Shared, name: &str) -> Result<Arc<Topic>, Problem> {
 }
 
 /// A legal name of a topic that is not Penstock's own.
-fn writable_name(text: &str) -> Result<TopicName, Problem> {
+pub(super) fn writable_name(text: &str) -> Result<TopicName, Problem> {
     let name = TopicName::parse(text).map_err(|invalid| {
         Problem::invalid(
             invalid.to_string(),
