@@ -8,8 +8,8 @@ use clap::Parser;
 use super::arguments::{Arguments, Command, Log};
 use super::failure::Failure;
 use super::{
-    bench, check, completions, connectors, doctor, groups, healthcheck, produce, push, serve, tail, topics,
-    verify,
+    bench, check, completions, connectors, doctor, groups, healthcheck, produce, push, serve, tail,
+    topics, verify,
 };
 use crate::error;
 
