@@ -15,7 +15,9 @@ use crate::clock::Clock;
 use crate::config::topics::Rules;
 use crate::config::{Config, Environment, Listen};
 use crate::connect::Connectors;
+use crate::deliver::{self, Letters};
 use crate::error::chain;
+use crate::group::share::Shares;
 use crate::group::{self, Groups};
 use crate::log::{Log, RealDisk};
 use crate::serve::http::{self, Handles, Listener, Listeners};
@@ -43,6 +45,7 @@ pub(super) struct Server {
     /// Cancelled once nobody asks any more: groups and metrics end.
     closing: CancellationToken,
     groups: JoinHandle<()>,
+    shares: JoinHandle<()>,
     /// The metrics listener and the sampler of gauges.
     observers: Vec<JoinHandle<()>>,
     died: watch::Receiver<Option<&'static str>>,
@@ -74,6 +77,17 @@ impl Server {
         let partitions = settings::partitions(config);
         let connectors =
             Connectors::start(declared, log.clone(), clock.clone(), partitions).await?;
+        let (shares, shares_service) =
+            Shares::open(log.clone(), clock.clone(), rules.clone(), groups.clone()).await?;
+        let (letters, letters_service) = Letters::new(deliver::Parts {
+            log: log.clone(),
+            shares,
+            groups: groups.clone(),
+            rules: rules.clone(),
+            clock: clock.clone(),
+            owner_of: settings::owner_of(&connectors),
+            partitions,
+        });
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
         let (died_sender, died) = watch::channel(None);
         let watched = Watched(died_sender);
@@ -82,6 +96,7 @@ impl Server {
             rules: rules.clone(),
             groups: groups.clone(),
             connectors: connectors.clone(),
+            letters,
             clock: clock.clone(),
             listeners,
             admission: settings::admission(config),
@@ -94,7 +109,7 @@ impl Server {
         let kafka_handles = kafka::Handles {
             log: log.clone(),
             groups: groups.clone(),
-            ownership: Arc::new(settings::ByConnector(connectors.clone())),
+            ownership: Arc::new(settings::Owners(connectors.clone())),
             clock: clock.clone(),
         };
         let kafka = kafka::Service::new(bound.kafka, settings::kafka(config), kafka_handles);
@@ -124,7 +139,10 @@ impl Server {
             observers.push(watched.spawn("metrics", &closing, page));
         }
         observers.push(watched.spawn("metrics upkeep", &closing, recorder.upkeep()));
+        let counting = letters_service.run(closing.clone());
+        observers.push(watched.spawn("letters", &closing, counting));
         let groups = watched.spawn("groups", &closing, groups_service.run(closing.clone()));
+        let shares = watched.spawn("shares", &closing, shares_service.run(closing.clone()));
         settings::tell_what_is_open(config, &listeners);
         Ok(Server {
             log,
@@ -134,6 +152,7 @@ impl Server {
             faces,
             closing,
             groups,
+            shares,
             observers,
             died,
         })
@@ -183,6 +202,9 @@ impl Server {
         let deadline = Instant::now() + LOG_TIMEOUT;
         if timeout_at(deadline, self.groups).await.is_err() {
             tracing::warn!("left groups behind that took too long to stop");
+        }
+        if timeout_at(deadline, self.shares).await.is_err() {
+            tracing::warn!("left shared groups behind that took too long to stop");
         }
         match timeout_at(deadline, self.log.close()).await {
             Ok(Ok(())) => tracing::info!("stopped"),

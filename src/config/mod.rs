@@ -17,6 +17,7 @@ mod key;
 mod listen;
 mod load;
 mod problem;
+pub mod quantity;
 mod secret;
 mod serve;
 mod source;

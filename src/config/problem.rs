@@ -4,6 +4,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::suggest::nearest;
 use crate::error::{
     CONFIG_CONTRADICTION, CONFIG_INVALID_VALUE, CONFIG_NOT_BUILT, CONFIG_PLACEHOLDER,
     CONFIG_UNKNOWN_KEY, CONFIG_UNREADABLE, Code, Explain, Kind,
@@ -18,6 +19,12 @@ pub enum Place {
     Variable(String),
     /// A file, with the line (from 1) where it is known.
     File { path: PathBuf, line: Option<usize> },
+    /// A value in a file, with line and column from 1.
+    Spot {
+        path: PathBuf,
+        line: u64,
+        column: u64,
+    },
     /// Nowhere: the value is the default.
     Default,
 }
@@ -32,6 +39,9 @@ impl fmt::Display for Place {
                 path,
                 line: Some(line),
             } => write!(f, "{}:{line}", path.display()),
+            Place::Spot { path, line, column } => {
+                write!(f, "{}:{line}:{column}", path.display())
+            }
             Place::Default => f.write_str("default"),
         }
     }
@@ -47,6 +57,15 @@ pub enum Problem {
         place: Place,
         /// The known name that is closest, where one is close enough.
         nearest: Option<String>,
+    },
+    /// Nothing of this map has this name.
+    #[error("use \"{key}\" ({place}), which {inside} does not have")]
+    StrayKey {
+        key: String,
+        place: Place,
+        /// What was being described, such as "a topic".
+        inside: &'static str,
+        known: &'static [&'static str],
     },
     /// The value does not fit the key.
     #[error("read {key} ({place}): {what}")]
@@ -109,7 +128,7 @@ pub enum Problem {
 impl Explain for Problem {
     fn code(&self) -> Code {
         match self {
-            Problem::UnknownKey { .. } => CONFIG_UNKNOWN_KEY,
+            Problem::UnknownKey { .. } | Problem::StrayKey { .. } => CONFIG_UNKNOWN_KEY,
             Problem::InvalidValue { .. } | Problem::Unencrypted { .. } => CONFIG_INVALID_VALUE,
             Problem::Contradiction { .. } => CONFIG_CONTRADICTION,
             Problem::Unreadable { .. } | Problem::Unparsable { .. } => CONFIG_UNREADABLE,
@@ -128,6 +147,12 @@ impl Explain for Problem {
                 Some(name) => format!("did you mean \"{name}\"?"),
                 None => "take it out; `penstock check` lists the known ones".to_owned(),
             }),
+            Problem::StrayKey { key, known, .. } => {
+                Some(match nearest(key, known.iter().copied()) {
+                    Some(name) => format!("did you mean \"{name}\"?"),
+                    None => format!("take it out; there are {}", known.join(", ")),
+                })
+            }
             Problem::InvalidValue { mend, .. } => mend.clone(),
             Problem::Contradiction { mend, .. }
             | Problem::NotBuilt { mend, .. }

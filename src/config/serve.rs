@@ -4,13 +4,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::connector::ConnectorConfig;
-use super::file::read_limited;
 use super::listen::{Advertise, Listen};
 use super::load::{Setting, Sources, layer};
 use super::problem::{Problem, Problems};
 use super::secret::Secret;
 use super::source;
-use super::topics::Declarations;
+use super::topics::{self, Declarations};
 
 /// What clients without authentication may do at the Kafka port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -104,7 +103,7 @@ pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
     };
     let source = reader.source();
     let topics_file = PathBuf::from(reader.text("topics.file"));
-    reader.topics_file(&topics_file);
+    let declarations = reader.declarations(&topics_file);
     let config = Config {
         file: layered.file,
         data_dir: PathBuf::from(reader.text("data_dir")),
@@ -117,7 +116,7 @@ pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
         source,
         connectors: reader.list("connectors"),
         topics_file,
-        declarations: Declarations::default(),
+        declarations,
         auto_create_topics: reader.boolean("topics.auto_create"),
         default_partitions: reader.number("topics.partitions", (1, PARTITIONS_MAX)),
         retention_ms: above_zero(reader.number("topics.retention_ms", (0, i64_max()))),
@@ -381,45 +380,26 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A declaration that would not be carried out is refused; a file without one is fine.
-    fn topics_file(&mut self, path: &Path) {
+    fn declarations(&mut self, path: &Path) -> Declarations {
         let setting = self.setting("topics.file");
         let (key, place) = (setting.key.name.to_owned(), setting.place());
-        let empty = |text: &str| {
-            text.lines()
-                .map(str::trim)
-                .all(|line| line.is_empty() || line.starts_with('#') || line == "---")
-        };
-        match read_limited(path, TOPICS_FILE_BYTES_MAX) {
-            Ok(text) if empty(&text) => {}
-            Ok(_) => self.errors.push(Problem::NotBuilt {
-                key,
-                place,
-                what: format!(
-                    "the declarations in \"{}\" are not built yet",
-                    path.display()
-                ),
-                mend: "take the file away, and create topics with `penstock topics create` or a \
-                       Kafka client"
-                    .to_owned(),
-            }),
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
-                if setting.is_set() {
+        match topics::load(path) {
+            Ok(loaded) => {
+                if loaded.missing && setting.is_set() {
                     let what = format!("\"{}\" does not exist and counts as empty", path.display());
                     self.warnings
                         .push(Problem::WithoutEffect { key, place, what });
                 }
+                self.warnings.extend(loaded.warnings);
+                loaded.declarations
             }
-            Err(cause) => self.errors.push(Problem::Unreadable {
-                path: path.to_owned(),
-                cause,
-            }),
+            Err(problems) => {
+                self.errors.extend(problems.0);
+                Declarations::default()
+            }
         }
     }
 }
-
-/// Larger files are refused: thousands of declarations fit.
-const TOPICS_FILE_BYTES_MAX: u64 = 1 << 20;
 
 #[cfg(test)]
 mod tests;

@@ -85,6 +85,14 @@ pub enum Obstacle {
         /// Whether a copy may be appended to the topic.
         may_copy: bool,
     },
+    /// A copy would have no value.
+    #[error(
+        "the letter has no value to append to \"{topic}\": its record was a tombstone, or too large for a letter"
+    )]
+    NoValue {
+        /// The record's topic.
+        topic: String,
+    },
     /// A copy may not be written there.
     #[error("a copy may not be appended to \"{topic}\", which only {owner} writes")]
     Owned {
@@ -131,6 +139,7 @@ impl Obstacle {
             Obstacle::RecordGone { .. } => codes::DLQ_RECORD_GONE,
             Obstacle::Redriven
             | Obstacle::NoRecordPlace
+            | Obstacle::NoValue { .. }
             | Obstacle::Owned { .. }
             | Obstacle::NoGroup(_)
             | Obstacle::Row(_)
@@ -150,7 +159,9 @@ impl Obstacle {
             Obstacle::RecordGone { may_copy: true, topic, .. } => format!(
                 "add \"as_new\": true (--as-new) to append a copy to \"{topic}\", which every group of that topic will read"
             ),
-            Obstacle::RecordGone { may_copy: false, .. } | Obstacle::Owned { .. } => {
+            Obstacle::RecordGone { may_copy: false, .. }
+            | Obstacle::NoValue { .. }
+            | Obstacle::Owned { .. } => {
                 "take what is needed from the letter itself (penstock dlq export), and purge it".to_owned()
             }
             Obstacle::NoGroup(_) => {

@@ -26,9 +26,9 @@ use crate::topic::{Offset, PartitionId, TopicName};
 const LETTERS_MAX: usize = 1000;
 /// Letters that an answer names as refused; it counts the others.
 pub const REFUSED_MAX: usize = 100;
-/// A redrive of all letters ends after this time and says how many are left; below the time after
-/// which a request is given up.
-const TIME_MAX: Duration = Duration::from_secs(30);
+/// A redrive of all letters ends after this time and says how many are left; well below the time
+/// after which a request is given up, since one redrive may wait for another.
+const TIME_MAX: Duration = Duration::from_secs(20);
 
 /// Which letters.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -124,7 +124,7 @@ impl Job {
     pub(super) fn for_store(store: &Store, now_ms: i64, stop: &Arc<AtomicBool>) -> Option<Job> {
         let config = store.partition.settings.config.load();
         let due = DIRTY_BYTES.min(config.segment_bytes.into());
-        if config.cleanup != Cleanup::Compact || store.dirty_bytes < due {
+        if config.cleanup == Cleanup::Delete || store.dirty_bytes < due {
             return None;
         }
         let mut segments = store.partition.view.lock().segments.clone();

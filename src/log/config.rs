@@ -40,6 +40,8 @@ pub enum Cleanup {
     Delete,
     /// The latest record of every key stays.
     Compact,
+    /// The latest record of every key stays, until its segment is older or more than allowed.
+    CompactDelete,
 }
 
 /// Settings of one topic; every value is effective (defaults filled in).
@@ -69,8 +71,8 @@ impl TopicConfig {
         if let Some(cleanup) = rule.cleanup {
             self.cleanup = match cleanup {
                 CleanupPolicy::Delete => Cleanup::Delete,
-                // Files that ask for both are refused when they are read.
-                CleanupPolicy::Compact | CleanupPolicy::CompactDelete => Cleanup::Compact,
+                CleanupPolicy::Compact => Cleanup::Compact,
+                CleanupPolicy::CompactDelete => Cleanup::CompactDelete,
             };
         }
         if let Some(bytes) = rule.max_message_bytes {

@@ -60,6 +60,8 @@ pub(super) struct StoredConfig {
 enum StoredCleanup {
     Delete,
     Compact,
+    #[serde(rename = "compact,delete")]
+    CompactDelete,
 }
 
 impl From<&TopicConfig> for StoredConfig {
@@ -71,6 +73,7 @@ impl From<&TopicConfig> for StoredConfig {
             cleanup: match config.cleanup {
                 Cleanup::Delete => StoredCleanup::Delete,
                 Cleanup::Compact => StoredCleanup::Compact,
+                Cleanup::CompactDelete => StoredCleanup::CompactDelete,
             },
             max_message_bytes: config.max_message_bytes,
         }
@@ -86,6 +89,7 @@ impl From<StoredConfig> for TopicConfig {
             cleanup: match stored.cleanup {
                 StoredCleanup::Delete => Cleanup::Delete,
                 StoredCleanup::Compact => Cleanup::Compact,
+                StoredCleanup::CompactDelete => Cleanup::CompactDelete,
             },
             max_message_bytes: stored.max_message_bytes,
         }
@@ -209,7 +213,8 @@ mod tests {
     #[test]
     fn the_last_record_of_a_topic_holds_and_a_tombstone_deletes_it() {
         let name = TopicName::parse("orders").unwrap();
-        let config = super::super::config::Config::at("x").topic_defaults;
+        let mut config = super::super::config::Config::at("x").topic_defaults;
+        config.cleanup = Cleanup::CompactDelete;
         let stored = |partitions| StoredTopic {
             id: Uuid::from_u128(9),
             partitions,

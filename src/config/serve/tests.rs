@@ -250,7 +250,7 @@ fn secrets_are_not_shown() {
 }
 
 #[test]
-fn a_topics_file_with_declarations_is_refused_and_a_missing_one_is_not() {
+fn errors_of_the_topics_file_are_errors_and_a_missing_one_is_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("topics.yaml");
     let set = path.to_str().unwrap();
@@ -268,12 +268,12 @@ fn a_topics_file_with_declarations_is_refused_and_a_missing_one_is_not() {
             .warnings
             .is_empty()
     );
-    std::fs::write(&path, "topics:\n  - name: a\n").unwrap();
-    assert!(
-        with("", &[("PENSTOCK_TOPICS", set)])
-            .unwrap_err()
-            .contains("PEN-CONFIG-005")
-    );
+    std::fs::write(&path, "topics:\n  a: { partitions: 3 }\n").unwrap();
+    let config = with("", &[("PENSTOCK_TOPICS", set)]).unwrap();
+    assert_eq!(config.declarations.topic("a").unwrap().partitions, Some(3));
+    std::fs::write(&path, "topics:\n  a: { partitions: 0 }\n").unwrap();
+    let error = with("", &[("PENSTOCK_TOPICS", set)]).unwrap_err();
+    assert!(error.contains("topics.yaml:2:20"), "{error}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::auth::Tokens;
 use crate::clock::Clock;
 use crate::config::topics::Rules;
 use crate::connect::Connectors;
+use crate::deliver::Letters;
 use crate::group::Groups;
 use crate::log::Log;
 use crate::metrics;
@@ -27,6 +28,8 @@ pub struct Handles {
     pub groups: Groups,
     /// Connectors.
     pub connectors: Connectors,
+    /// Dead letters.
+    pub letters: Letters,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Where this process listens.

@@ -13,9 +13,7 @@ use super::guard::Shared;
 use crate::error;
 
 /// Areas that answer 501.
-const AREAS: [&str; 12] = [
-    "/dlq",
-    "/dlq/{*rest}",
+const AREAS: [&str; 10] = [
     "/subjects",
     "/subjects/{*rest}",
     "/schemas",
@@ -52,7 +50,7 @@ pub(super) async fn refuse(uri: Uri) -> Problem {
 pub(super) async fn no_such_path(uri: Uri) -> Problem {
     Problem::not_found(
         format!("find \"{}\"", uri.path()),
-        "use /healthz, /readyz, /status, /topics, /groups or /connectors",
+        "use /healthz, /readyz, /status, /topics, /groups, /dlq or /connectors",
     )
 }
 

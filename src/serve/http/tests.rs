@@ -16,6 +16,8 @@ use super::{Admission, Handles, Listener, Listeners, Service};
 use crate::clock::{Clock, ManualClock};
 use crate::config::Secret;
 use crate::connect::{Connectors, Declared};
+use crate::deliver::{self, Letters};
+use crate::group::share::Shares;
 use crate::group::{self, Groups};
 use crate::log::{self, Append, Log, Origin, PartitionBatch, RealDisk};
 use crate::record::BatchBuilder;
@@ -31,6 +33,8 @@ struct Face {
     closing: CancellationToken,
     http: JoinHandle<()>,
     groups: JoinHandle<()>,
+    shares: JoinHandle<()>,
+    letters: JoinHandle<()>,
     _folder: tempfile::TempDir,
 }
 
@@ -65,6 +69,23 @@ impl Face {
         let connectors = Connectors::start(declared, log.clone(), clock.clone(), 1)
             .await
             .unwrap();
+        let (shares, shares_service) = Shares::open(
+            log.clone(),
+            clock.clone(),
+            Default::default(),
+            groups.clone(),
+        )
+        .await
+        .unwrap();
+        let (letters, letters_service) = Letters::new(deliver::Parts {
+            log: log.clone(),
+            shares,
+            groups: groups.clone(),
+            rules: Default::default(),
+            clock: clock.clone(),
+            owner_of: Arc::new(|_| None),
+            partitions: 1,
+        });
         let listener = Listener::bind("http", "127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.address();
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
@@ -73,6 +94,7 @@ impl Face {
             rules: Default::default(),
             groups,
             connectors,
+            letters,
             clock,
             listeners: Listeners {
                 http: Some(address),
@@ -92,6 +114,8 @@ impl Face {
             client: reqwest::Client::new(),
             http: tasks::spawn("http", http),
             groups: tasks::spawn("groups", service.run(closing.clone())),
+            shares: tasks::spawn("shares", shares_service.run(closing.clone())),
+            letters: tasks::spawn("letters", letters_service.run(closing.clone())),
             draining,
             closing,
             _folder: folder,
@@ -103,6 +127,8 @@ impl Face {
         self.http.await.unwrap();
         self.closing.cancel();
         self.groups.await.unwrap();
+        self.shares.await.unwrap();
+        self.letters.await.unwrap();
         self.log.close().await.unwrap();
     }
 

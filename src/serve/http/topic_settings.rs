@@ -21,6 +21,7 @@ pub(super) fn to_json(config: &TopicConfig) -> BTreeMap<&'static str, Value> {
     let cleanup = match config.cleanup {
         Cleanup::Delete => "delete",
         Cleanup::Compact => "compact",
+        Cleanup::CompactDelete => "compact,delete",
     };
     BTreeMap::from([
         ("cleanup.policy", cleanup.into()),
@@ -52,7 +53,8 @@ pub(super) fn apply(
                 config.cleanup = match value.as_str() {
                     Some("delete") => Cleanup::Delete,
                     Some("compact") => Cleanup::Compact,
-                    Some(_) | None => return Err(invalid("delete or compact")),
+                    Some("compact,delete" | "delete,compact") => Cleanup::CompactDelete,
+                    Some(_) | None => return Err(invalid("delete, compact, or compact,delete")),
                 }
             }
             "retention.ms" => {

@@ -29,6 +29,7 @@ pub(super) fn settings(config: &TopicConfig) -> Vec<Setting> {
     let cleanup = match config.cleanup {
         Cleanup::Delete => "delete",
         Cleanup::Compact => "compact",
+        Cleanup::CompactDelete => "compact,delete",
     };
     let or_none = |value: Option<i64>| value.unwrap_or(-1).to_string();
     vec![
@@ -67,9 +68,10 @@ pub(super) fn set(config: &mut TopicConfig, name: &str, value: &str) -> Result<(
             config.cleanup = match value {
                 "delete" => Cleanup::Delete,
                 "compact" => Cleanup::Compact,
+                "compact,delete" | "delete,compact" => Cleanup::CompactDelete,
                 _ => {
                     return Err(format!(
-                        "{name} is \"delete\" or \"compact\", not \"{value}\""
+                        "{name} is \"delete\", \"compact\" or \"compact,delete\", not \"{value}\""
                     ));
                 }
             };
