@@ -156,7 +156,9 @@ fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
         Some(first) if !same(first, attempt.url()) => {
             attempt.error("it redirects to another address")
         }
-        _ if attempt.previous().len() > REDIRECTS_MAX => attempt.error("it redirects too often"),
+        _ if attempt.previous().len() > REDIRECTS_MAX => {
+            attempt.error("it redirects too often")
+        }
         _ => attempt.follow(),
     }
 }

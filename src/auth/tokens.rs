@@ -119,9 +119,7 @@ impl Inner {
         now_ms: i64,
     ) -> Result<Arc<Principal>, Error> {
         let mut token = token::read(text)?;
-        let principal = self
-            .expected
-            .check(std::mem::take(&mut token.claims), now_ms)?;
+        let principal = self.expected.check(std::mem::take(&mut token.claims), now_ms)?;
         // Before the key: a key that goes meanwhile then counts as gone.
         let generation = self.keys.generation();
         let key = self.keys.find(&token.kid).await?;

@@ -10,8 +10,8 @@
 
 pub mod compatible;
 pub mod names;
-mod process;
 mod reading;
+mod process;
 mod recorder;
 mod samples;
 
