@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::declared::Declared;
 use super::error::Error;
 use super::{gauges, settings};
 use crate::clock::Clock;
@@ -20,6 +21,7 @@ use crate::error::chain;
 use crate::group::share::Shares;
 use crate::group::{self, Groups};
 use crate::log::{Log, RealDisk};
+use crate::push::Push;
 use crate::serve::http::{self, Handles, Listener, Listeners};
 use crate::serve::kafka;
 use crate::{console, metrics, tasks};
@@ -37,6 +39,7 @@ const LOG_TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) struct Server {
     log: Log,
     connectors: Connectors,
+    declarations: Declared,
     listeners: Listeners,
     /// Cancelled first: the faces accept no more and `/readyz` says no.
     draining: CancellationToken,
@@ -45,6 +48,7 @@ pub(super) struct Server {
     /// Cancelled once nobody asks any more: groups and metrics end.
     closing: CancellationToken,
     groups: JoinHandle<()>,
+    pushes: JoinHandle<()>,
     shares: JoinHandle<()>,
     /// The metrics listener and the sampler of gauges.
     observers: Vec<JoinHandle<()>>,
@@ -71,10 +75,14 @@ impl Server {
         let listeners = bound.addresses();
         let rules = Rules::new(config.declarations.clone());
         let log = open_log(config, &rules, &clock).await?;
+        let partitions = settings::partitions(config);
+        let (file, now) = (&config.topics_file, clock.clone());
+        let declarations = Declared::new(file, log.clone(), rules.clone(), now, partitions);
+        declarations.begin().await;
         let (groups, groups_service) =
             Groups::open(log.clone(), clock.clone(), group::Config::default()).await?;
+        let (push, push_service) = Push::open(log.clone(), clock.clone(), rules.clone()).await?;
         let declared = settings::connectors(config, environment);
-        let partitions = settings::partitions(config);
         let connectors =
             Connectors::start(declared, log.clone(), clock.clone(), partitions).await?;
         let (shares, shares_service) =
@@ -94,6 +102,7 @@ impl Server {
         let handles = Handles {
             log: log.clone(),
             rules: rules.clone(),
+            declaring: Some(Arc::new(declarations.clone())),
             groups: groups.clone(),
             connectors: connectors.clone(),
             letters,
@@ -101,6 +110,7 @@ impl Server {
             listeners,
             admission: settings::admission(config),
             tokens: settings::tokens(config, &clock),
+            push,
             public_url: config.public_url.clone(),
             console: console::assets(),
             recorder: Some(recorder.clone()),
@@ -138,7 +148,10 @@ impl Server {
             let page = http::serve_metrics(listener, pages, closing.clone());
             observers.push(watched.spawn("metrics", &closing, page));
         }
+        let rereading = declarations.clone().run(closing.clone());
+        observers.push(watched.spawn("declarations", &closing, rereading));
         observers.push(watched.spawn("metrics upkeep", &closing, recorder.upkeep()));
+        let pushes = watched.spawn("pushes", &closing, push_service.run(closing.clone()));
         let counting = letters_service.run(closing.clone());
         observers.push(watched.spawn("letters", &closing, counting));
         let groups = watched.spawn("groups", &closing, groups_service.run(closing.clone()));
@@ -147,11 +160,13 @@ impl Server {
         Ok(Server {
             log,
             connectors,
+            declarations,
             listeners,
             draining,
             faces,
             closing,
             groups,
+            pushes,
             shares,
             observers,
             died,
@@ -161,6 +176,11 @@ impl Server {
     /// Where it listens.
     pub(super) fn listeners(&self) -> &Listeners {
         &self.listeners
+    }
+
+    /// Has the declarations read again.
+    pub(super) fn reload(&self) {
+        self.declarations.ask();
     }
 
     /// The log, for who reads beside the faces.
@@ -202,6 +222,9 @@ impl Server {
         let deadline = Instant::now() + LOG_TIMEOUT;
         if timeout_at(deadline, self.groups).await.is_err() {
             tracing::warn!("left groups behind that took too long to stop");
+        }
+        if timeout_at(deadline, self.pushes).await.is_err() {
+            tracing::warn!("left pushes behind that took too long to store");
         }
         if timeout_at(deadline, self.shares).await.is_err() {
             tracing::warn!("left shared groups behind that took too long to stop");

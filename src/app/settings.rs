@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::error::Error;
+use super::ready::reachable;
 use crate::auth::{self, Tokens};
 use crate::clock::Clock;
 use crate::config::topics::Rules;
-use super::ready::reachable;
 use crate::config::{self, Config, Environment};
 use crate::connect::{Connectors, Declared};
 use crate::deliver::{self, Place, RETRY_PREFIX};

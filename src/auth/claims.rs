@@ -28,7 +28,11 @@ pub(super) struct Expected {
 
 impl Expected {
     pub(super) fn new(config: &Config) -> Expected {
-        let quoted: Vec<String> = config.issuers.iter().map(|it| format!("\"{it}\"")).collect();
+        let quoted: Vec<String> = config
+            .issuers
+            .iter()
+            .map(|it| format!("\"{it}\""))
+            .collect();
         Expected {
             issuers: config.issuers.clone(),
             issuers_text: quoted.join(" or ").into(),
@@ -47,7 +51,9 @@ impl Expected {
         let expires_ms = time(&claims, "exp")?.ok_or(missing("exp"))?;
         check_expiry(expires_ms, now_ms)?;
         for claim in ["nbf", "iat"] {
-            let ahead_ms = time(&claims, claim)?.unwrap_or(i64::MIN).saturating_sub(now_ms);
+            let ahead_ms = time(&claims, claim)?
+                .unwrap_or(i64::MIN)
+                .saturating_sub(now_ms);
             if ahead_ms > LEEWAY_MS {
                 return Err(Error::NotYetValid {
                     claim,
@@ -151,7 +157,10 @@ fn time(claims: &Map<String, Value>, claim: &'static str) -> Result<Option<i64>,
     if !(0.0..=SECONDS_MAX).contains(&seconds) {
         return Err(wrong("it is negative or too large for a time"));
     }
-    #[expect(clippy::cast_possible_truncation, reason = "bounded above by SECONDS_MAX")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "bounded above by SECONDS_MAX"
+    )]
     let ms = (seconds * 1000.0) as i64;
     Ok(Some(ms))
 }
@@ -218,12 +227,24 @@ mod tests {
     fn every_wrong_claim_has_its_own_refusal() {
         let cases: &[(Value, Code, &str)] = &[
             (json!({"iss": null}), AUTH_CLAIM, "iss: it is missing"),
-            (json!({"iss": "https://a/oidc/"}), AUTH_ISSUER, "\"https://a/oidc/\""),
-            (json!({"iss": "https://a"}), AUTH_ISSUER, "\"https://a/oidc\" or"),
+            (
+                json!({"iss": "https://a/oidc/"}),
+                AUTH_ISSUER,
+                "\"https://a/oidc/\"",
+            ),
+            (
+                json!({"iss": "https://a"}),
+                AUTH_ISSUER,
+                "\"https://a/oidc\" or",
+            ),
             (json!({"iss": ["https://a/oidc"]}), AUTH_CLAIM, "no text"),
             (json!({"aud": null}), AUTH_CLAIM, "aud: it is missing"),
             (json!({"aud": []}), AUTH_AUDIENCE, "https://api"),
-            (json!({"aud": "https://api.evil"}), AUTH_AUDIENCE, "https://api.evil"),
+            (
+                json!({"aud": "https://api.evil"}),
+                AUTH_AUDIENCE,
+                "https://api.evil",
+            ),
             (json!({"aud": "https://ap"}), AUTH_AUDIENCE, "https://api"),
             (json!({"aud": [1]}), AUTH_CLAIM, "aud"),
             (json!({"aud": {}}), AUTH_CLAIM, "aud"),

@@ -45,10 +45,10 @@ struct Configuration {
 }
 
 impl Source {
-    pub(super) fn new(config: &Config) -> Source {
+    pub(super) fn new(config: Config) -> Source {
         Source {
-            issuer: config.issuers.first().cloned().unwrap_or_default(),
-            jwks_url: config.jwks_url.clone(),
+            issuer: config.issuers.into_iter().next().unwrap_or_default(),
+            jwks_url: config.jwks_url,
             discovered: None,
             client: None,
         }
@@ -156,9 +156,7 @@ fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
         Some(first) if !same(first, attempt.url()) => {
             attempt.error("it redirects to another address")
         }
-        _ if attempt.previous().len() > REDIRECTS_MAX => {
-            attempt.error("it redirects too often")
-        }
+        _ if attempt.previous().len() > REDIRECTS_MAX => attempt.error("it redirects too often"),
         _ => attempt.follow(),
     }
 }

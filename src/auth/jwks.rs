@@ -56,7 +56,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Found, String> {
     };
     if all.len() > KEYS_MAX {
         let count = all.len();
-        return Err(format!("it has {count} keys, and at most {KEYS_MAX} are read"));
+        return Err(format!(
+            "it has {count} keys, and at most {KEYS_MAX} are read"
+        ));
     }
     let mut found = Found {
         keys: Keys::new(),
@@ -75,7 +77,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Found, String> {
 impl Found {
     fn take(&mut self, jwk: &Value) {
         let Some(jwk) = jwk.as_object() else {
-            self.warnings.push("skipped a key that is no object".to_owned());
+            self.warnings
+                .push("skipped a key that is no object".to_owned());
             return;
         };
         if !is_for_signatures(jwk) {
@@ -83,9 +86,9 @@ impl Found {
         }
         let kid = member(jwk, "kid");
         let read = match kid {
-            Some(kid) if kid.is_empty() || kid.len() > KID_BYTES_MAX => {
-                Err(format!("its kid is empty or longer than {KID_BYTES_MAX} bytes"))
-            }
+            Some(kid) if kid.is_empty() || kid.len() > KID_BYTES_MAX => Err(format!(
+                "its kid is empty or longer than {KID_BYTES_MAX} bytes"
+            )),
             Some(kid) if self.keys.contains_key(kid) => Err("its kid stands twice".to_owned()),
             Some(kid) => key(jwk).map(|key| (kid.to_owned(), key)),
             None => Err("it has no kid".to_owned()),
@@ -170,10 +173,14 @@ fn rsa(jwk: &Map<String, Value>) -> Result<Vec<Vec<u8>>, String> {
     let unused_bits = n.first().map_or(0, |first| first.leading_zeros());
     let bits = (n.len() * 8).saturating_sub(unused_bits as usize);
     if bits < RSA_BITS_MIN {
-        return Err(format!("it has {bits} bits, and {RSA_BITS_MIN} at least are asked for"));
+        return Err(format!(
+            "it has {bits} bits, and {RSA_BITS_MIN} at least are asked for"
+        ));
     }
     if bits > RSA_BITS_MAX {
-        return Err(format!("it has {bits} bits, and at most {RSA_BITS_MAX} are taken"));
+        return Err(format!(
+            "it has {bits} bits, and at most {RSA_BITS_MAX} are taken"
+        ));
     }
     let is_odd = e.last().is_some_and(|last| last % 2 == 1);
     if !is_odd || e == [1] || e.len() > RSA_EXPONENT_BYTES_MAX {
@@ -192,7 +199,10 @@ fn parameter(jwk: &Map<String, Value>, name: &str) -> Result<Vec<u8>, String> {
 fn exactly(jwk: &Map<String, Value>, name: &str, bytes: usize) -> Result<Vec<u8>, String> {
     let value = parameter(jwk, name)?;
     if value.len() != bytes {
-        return Err(format!("its {name} has {} bytes and not {bytes}", value.len()));
+        return Err(format!(
+            "its {name} has {} bytes and not {bytes}",
+            value.len()
+        ));
     }
     Ok(value)
 }
@@ -272,7 +282,10 @@ mod tests {
             changed
         };
         let cases = [
-            (json!({"kty": "EC", "crv": "P-521", "kid": "k", "x": "", "y": ""}), "ES512"),
+            (
+                json!({"kty": "EC", "crv": "P-521", "kid": "k", "x": "", "y": ""}),
+                "ES512",
+            ),
             (rsa(512, &[1, 0, 1]), "512 bits"),
             (rsa(2040, &[1, 0, 1]), "2040 bits"),
             (rsa(16384, &[1, 0, 1]), "16384 bits"),
@@ -281,7 +294,10 @@ mod tests {
             (rsa(2048, &[2]), "exponent"),
             (rsa(2048, &[]), "exponent"),
             (json!({"kty": "oct", "kid": "k", "k": "AAAA"}), "secret"),
-            (json!({"kty": "OKP", "crv": "X25519", "kid": "k", "x": ""}), "Ed25519"),
+            (
+                json!({"kty": "OKP", "crv": "X25519", "kid": "k", "x": ""}),
+                "Ed25519",
+            ),
             (json!({"kty": "EC", "kid": "k"}), "curve"),
             (json!({}), "no kid"),
             (json!(7), "no object"),
@@ -307,8 +323,19 @@ mod tests {
 
     #[test]
     fn what_is_no_set_of_keys_is_an_error() {
-        let many = json!({"keys": vec![Signer::generate(Algorithm::EdDsa).with_kid("k").jwk(); 65]}).to_string();
-        for text in ["", "<html>", "[]", "{}", "{\"keys\":{}}", "{\"keys\":[]}", "null", &many] {
+        let many =
+            json!({"keys": vec![Signer::generate(Algorithm::EdDsa).with_kid("k").jwk(); 65]})
+                .to_string();
+        for text in [
+            "",
+            "<html>",
+            "[]",
+            "{}",
+            "{\"keys\":{}}",
+            "{\"keys\":[]}",
+            "null",
+            &many,
+        ] {
             assert!(read(text.as_bytes()).is_err(), "{text:.30}");
         }
     }
@@ -318,6 +345,9 @@ mod tests {
         let signer = Signer::generate(Algorithm::Es384).with_kid("k");
         let of = |jwk: Value| found(&[jwk]).keys["k"].fingerprint;
         assert_eq!(of(signer.jwk()), of(signer.jwk()));
-        assert_ne!(of(signer.jwk()), of(Signer::generate(Algorithm::Es384).with_kid("k").jwk()));
+        assert_ne!(
+            of(signer.jwk()),
+            of(Signer::generate(Algorithm::Es384).with_kid("k").jwk())
+        );
     }
 }

@@ -281,7 +281,9 @@ impl Gate {
         if self.asked_ms.len() < FETCHES_MAX {
             return None;
         }
-        self.asked_ms.first().map(|at_ms| at_ms + WINDOW_MS - now_ms)
+        self.asked_ms
+            .first()
+            .map(|at_ms| at_ms + WINDOW_MS - now_ms)
     }
 }
 

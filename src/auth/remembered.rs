@@ -84,7 +84,11 @@ pub(super) struct Remembered([RwLock<Shard>; SHARDS]);
 
 impl Remembered {
     pub(super) fn get(&self, fingerprint: &Fingerprint) -> Option<Arc<Entry>> {
-        self.shard(fingerprint).read().entries.get(fingerprint).cloned()
+        self.shard(fingerprint)
+            .read()
+            .entries
+            .get(fingerprint)
+            .cloned()
     }
 
     pub(super) fn insert(&self, fingerprint: Fingerprint, entry: Arc<Entry>) {

@@ -66,6 +66,7 @@ fn unsigned(header: &Value, claims: &Value, signature_bytes: usize) -> String {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn every_wrong_token_is_refused_with_its_code_and_without_being_quoted() {
     let key = Signer::generate(Algorithm::Es384);
     let rsa = Signer::generate(Algorithm::Rs256);
@@ -89,34 +90,109 @@ async fn every_wrong_token_is_refused_with_its_code_and_without_being_quoted() {
         ("encrypted", format!("{token}.a.b"), AUTH_MALFORMED),
         ("more dots", format!("{token}.a"), AUTH_MALFORMED),
         ("padded", format!("{token}="), AUTH_MALFORMED),
-        ("long", format!("{token}{}", "A".repeat(9000)), AUTH_MALFORMED),
-        ("crit", unsigned(&json!({"alg": "ES384", "kid": kid, "crit": ["b64"]}), &good, 96), AUTH_MALFORMED),
+        (
+            "long",
+            format!("{token}{}", "A".repeat(9000)),
+            AUTH_MALFORMED,
+        ),
+        (
+            "crit",
+            unsigned(
+                &json!({"alg": "ES384", "kid": kid, "crit": ["b64"]}),
+                &good,
+                96,
+            ),
+            AUTH_MALFORMED,
+        ),
         ("none", unsigned(&header("none"), &good, 0), AUTH_ALGORITHM),
         ("None", unsigned(&header("None"), &good, 96), AUTH_ALGORITHM),
-        ("HS256", unsigned(&header("HS256"), &good, 32), AUTH_ALGORITHM),
-        ("HS384", unsigned(&header("HS384"), &good, 48), AUTH_ALGORITHM),
-        ("ES512", unsigned(&header("ES512"), &good, 132), AUTH_ALGORITHM),
-        ("another algorithm of the key", unsigned(&header("ES256"), &good, 64), AUTH_ALGORITHM),
-        ("RSA's other algorithm", unsigned(&json!({"alg": "PS256", "kid": rsa.kid()}), &good, 256), AUTH_ALGORITHM),
-        ("r = s = 0", unsigned(&header("ES384"), &good, 96), AUTH_SIGNATURE),
+        (
+            "HS256",
+            unsigned(&header("HS256"), &good, 32),
+            AUTH_ALGORITHM,
+        ),
+        (
+            "HS384",
+            unsigned(&header("HS384"), &good, 48),
+            AUTH_ALGORITHM,
+        ),
+        (
+            "ES512",
+            unsigned(&header("ES512"), &good, 132),
+            AUTH_ALGORITHM,
+        ),
+        (
+            "another algorithm of the key",
+            unsigned(&header("ES256"), &good, 64),
+            AUTH_ALGORITHM,
+        ),
+        (
+            "RSA's other algorithm",
+            unsigned(&json!({"alg": "PS256", "kid": rsa.kid()}), &good, 256),
+            AUTH_ALGORITHM,
+        ),
+        (
+            "r = s = 0",
+            unsigned(&header("ES384"), &good, 96),
+            AUTH_SIGNATURE,
+        ),
         ("short signature", format!("{body}.AAAA"), AUTH_SIGNATURE),
-        ("other claims", format!("{}.{signature}", changed(json!({"sub": "x"})).rsplit_once('.').unwrap().0), AUTH_SIGNATURE),
+        (
+            "other claims",
+            format!(
+                "{}.{signature}",
+                changed(json!({"sub": "x"})).rsplit_once('.').unwrap().0
+            ),
+            AUTH_SIGNATURE,
+        ),
         ("stolen name", stolen_name.token(&good), AUTH_SIGNATURE),
-        ("its own key", other.token_with(&own_key.to_string(), &good.to_string()), AUTH_SIGNATURE),
-        ("issuer", changed(json!({"iss": format!("{}/", issuer.url)})), AUTH_ISSUER),
-        ("audience", changed(json!({"aud": "https://api.evil"})), AUTH_AUDIENCE),
-        ("organization", changed(json!({"aud": "urn:logto:organization:o"})), AUTH_AUDIENCE),
+        (
+            "its own key",
+            other.token_with(&own_key.to_string(), &good.to_string()),
+            AUTH_SIGNATURE,
+        ),
+        (
+            "issuer",
+            changed(json!({"iss": format!("{}/", issuer.url)})),
+            AUTH_ISSUER,
+        ),
+        (
+            "audience",
+            changed(json!({"aud": "https://api.evil"})),
+            AUTH_AUDIENCE,
+        ),
+        (
+            "organization",
+            changed(json!({"aud": "urn:logto:organization:o"})),
+            AUTH_AUDIENCE,
+        ),
         ("expired", changed(json!({"exp": NOW_S - 61})), AUTH_EXPIRED),
-        ("early", changed(json!({"nbf": NOW_S + 61})), AUTH_NOT_YET_VALID),
+        (
+            "early",
+            changed(json!({"nbf": NOW_S + 61})),
+            AUTH_NOT_YET_VALID,
+        ),
         ("no exp", changed(json!({"exp": null})), AUTH_CLAIM),
-        ("exp as text", changed(json!({"exp": "9999999999"})), AUTH_CLAIM),
-        ("no kid", key.token_with(r#"{"alg":"ES384"}"#, &good.to_string()), AUTH_UNKNOWN_KEY),
+        (
+            "exp as text",
+            changed(json!({"exp": "9999999999"})),
+            AUTH_CLAIM,
+        ),
+        (
+            "no kid",
+            key.token_with(r#"{"alg":"ES384"}"#, &good.to_string()),
+            AUTH_UNKNOWN_KEY,
+        ),
         ("unknown key", other.token(&good), AUTH_UNKNOWN_KEY),
     ];
     for (name, token, expected) in &cases {
         let error = tokens.verify(token).await.unwrap_err();
         assert_eq!(error.code(), *expected, "{name}: {error}");
-        let said = format!("{error} {:?} {error:?} {:?}", error.mend(), error.challenge());
+        let said = format!(
+            "{error} {:?} {error:?} {:?}",
+            error.mend(),
+            error.challenge()
+        );
         let secret = token.rsplit('.').next().unwrap_or_default();
         assert!(secret.len() < 5 || !said.contains(secret), "{name}: {said}");
     }
@@ -143,13 +219,21 @@ async fn a_rotation_is_followed_and_a_key_that_left_takes_its_tokens_along() {
     }
     // The negative answers have expired and the last key still counts without a fetch.
     let before = issuer.requests();
-    assert!(tokens.verify(&current.token(&issuer.claims())).await.is_ok());
+    assert!(
+        tokens
+            .verify(&current.token(&issuer.claims()))
+            .await
+            .is_ok()
+    );
     assert_eq!(issuer.requests(), before);
 }
 
 #[tokio::test]
 async fn many_callers_share_one_fetch() {
-    let (first, second) = (Signer::generate(Algorithm::EdDsa), Signer::generate(Algorithm::EdDsa));
+    let (first, second) = (
+        Signer::generate(Algorithm::EdDsa),
+        Signer::generate(Algorithm::EdDsa),
+    );
     let issuer = Issuer::start(keys(&[&first])).await;
     let tokens = issuer.tokens(clock());
     tokens.verify(&first.token(&issuer.claims())).await.unwrap();
@@ -157,8 +241,10 @@ async fn many_callers_share_one_fetch() {
     let before = issuer.requests();
     let mut callers = tokio::task::JoinSet::new();
     for i in 0..200 {
-        let (tokens, token) = (tokens.clone(), second.token(&with(&issuer, &json!({"jti": i}))));
-        #[expect(clippy::disallowed_methods, reason = "a set that is joined here")]
+        let (tokens, token) = (
+            tokens.clone(),
+            second.token(&with(&issuer, &json!({"jti": i}))),
+        );
         callers.spawn(async move { tokens.verify(&token).await.map(drop) });
     }
     for verified in callers.join_all().await {
@@ -170,7 +256,10 @@ async fn many_callers_share_one_fetch() {
 #[tokio::test]
 async fn a_flood_of_unknown_keys_costs_two_fetches_and_no_valid_token() {
     let clock = clock();
-    let (first, second) = (Signer::generate(Algorithm::EdDsa), Signer::generate(Algorithm::EdDsa));
+    let (first, second) = (
+        Signer::generate(Algorithm::EdDsa),
+        Signer::generate(Algorithm::EdDsa),
+    );
     let issuer = Issuer::start(keys(&[&first])).await;
     let tokens = issuer.tokens(clock.clone());
     tokens.verify(&first.token(&issuer.claims())).await.unwrap();
@@ -191,7 +280,10 @@ async fn a_flood_of_unknown_keys_costs_two_fetches_and_no_valid_token() {
     issuer.now(keys(&[&second]));
     let token = second.token(&issuer.claims());
     let error = tokens.verify(&token).await.unwrap_err();
-    assert_eq!((error.code(), error.retry_after_s()), (AUTH_KEYS_UNAVAILABLE, Some(30)));
+    assert_eq!(
+        (error.code(), error.retry_after_s()),
+        (AUTH_KEYS_UNAVAILABLE, Some(30))
+    );
     assert_eq!(error.challenge(), None);
     clock.advance_ms(30_000);
     assert!(tokens.verify(&token).await.is_ok());
@@ -204,7 +296,10 @@ async fn an_unknown_key_is_remembered_for_a_while() {
     let signer = Signer::generate(Algorithm::EdDsa);
     let issuer = Issuer::start(keys(&[&signer])).await;
     let tokens = issuer.tokens(clock.clone());
-    tokens.verify(&signer.token(&issuer.claims())).await.unwrap();
+    tokens
+        .verify(&signer.token(&issuer.claims()))
+        .await
+        .unwrap();
     let forged = Signer::generate(Algorithm::EdDsa).token(&issuer.claims());
     let before = issuer.requests();
     for _ in 0..10 {
@@ -232,7 +327,10 @@ async fn known_keys_stay_while_the_issuer_misbehaves_and_unseen_ones_wait() {
         Behaviour::Silent,
     ];
     for fault in faults {
-        let (known, unseen) = (Signer::generate(Algorithm::EdDsa), Signer::generate(Algorithm::EdDsa));
+        let (known, unseen) = (
+            Signer::generate(Algorithm::EdDsa),
+            Signer::generate(Algorithm::EdDsa),
+        );
         let issuer = Issuer::start(keys(&[&known])).await;
         let tokens = issuer.tokens(clock());
         tokens.verify(&known.token(&issuer.claims())).await.unwrap();
@@ -254,7 +352,10 @@ async fn a_start_without_the_issuer_waits_for_nothing_and_recovers() {
     let issuer = Issuer::start(answer("503 Service Unavailable", "")).await;
     let tokens = issuer.tokens(clock());
     let token = signer.token(&issuer.claims());
-    assert_eq!(code(tokens.verify(&token).await), Some(AUTH_KEYS_UNAVAILABLE));
+    assert_eq!(
+        code(tokens.verify(&token).await),
+        Some(AUTH_KEYS_UNAVAILABLE)
+    );
     issuer.now(keys(&[&signer]));
     assert!(tokens.verify(&token).await.is_ok());
 }
@@ -264,9 +365,8 @@ async fn the_configuration_of_the_issuer_leads_to_its_keys_and_has_to_name_it() 
     let signer = Signer::generate(Algorithm::EdDsa);
     let jwks = Issuer::start(keys(&[&signer])).await;
     let issuer = Issuer::start(answer("200 OK", "")).await;
-    let configuration = |name: &str| {
-        json!({"issuer": name, "jwks_uri": format!("{}/jwks", jwks.url)}).to_string()
-    };
+    let configuration =
+        |name: &str| json!({"issuer": name, "jwks_uri": format!("{}/jwks", jwks.url)}).to_string();
     let config = Config {
         issuers: vec![issuer.url.clone(), "https://alias/oidc".to_owned()],
         audience: "https://api".to_owned(),
@@ -275,7 +375,10 @@ async fn the_configuration_of_the_issuer_leads_to_its_keys_and_has_to_name_it() 
     issuer.now(answer("200 OK", configuration("https://other/oidc")));
     let tokens = Tokens::new(config, clock());
     let token = signer.token(&issuer.claims());
-    assert_eq!(code(tokens.verify(&token).await), Some(AUTH_KEYS_UNAVAILABLE));
+    assert_eq!(
+        code(tokens.verify(&token).await),
+        Some(AUTH_KEYS_UNAVAILABLE)
+    );
     issuer.now(answer("200 OK", configuration(&issuer.url)));
     assert!(tokens.verify(&token).await.is_ok());
     let alias = signer.token(&with(&issuer, &json!({"iss": "https://alias/oidc"})));

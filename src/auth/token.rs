@@ -160,6 +160,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn anything_else_is_refused_with_its_own_words() {
         let good = r#"{"alg":"ES384","kid":"k"}"#;
         let kid = |kid: &str| token(&format!(r#"{{"alg":"ES384","kid":{kid}}}"#), "{}");
@@ -173,14 +174,26 @@ mod tests {
             ("a.b.c.d.e".to_owned(), AUTH_MALFORMED, "encrypted"),
             ("x".repeat(8193), AUTH_MALFORMED, "8193 bytes"),
             (format!("{}=", token(good, "{}")), AUTH_MALFORMED, "padding"),
-            (format!("{} x", token(good, "{}")), AUTH_MALFORMED, "characters"),
+            (
+                format!("{} x", token(good, "{}")),
+                AUTH_MALFORMED,
+                "characters",
+            ),
             ("a.b.c\u{e9}".to_owned(), AUTH_MALFORMED, "characters"),
             ("e.e.e".to_owned(), AUTH_MALFORMED, "no base64url"),
             ("..".to_owned(), AUTH_MALFORMED, "not JSON"),
             (token("[]", "{}"), AUTH_MALFORMED, "no JSON object"),
             (token("{}", "{}"), AUTH_MALFORMED, "no alg"),
-            (token(good, r#"{"a":1,"a":2}"#), AUTH_MALFORMED, "stands twice"),
-            (token(good, r#"{"exp":1e400}"#), AUTH_MALFORMED, "out of range"),
+            (
+                token(good, r#"{"a":1,"a":2}"#),
+                AUTH_MALFORMED,
+                "stands twice",
+            ),
+            (
+                token(good, r#"{"exp":1e400}"#),
+                AUTH_MALFORMED,
+                "out of range",
+            ),
             (
                 token(r#"{"alg":"none","alg":"ES384","kid":"k"}"#, "{}"),
                 AUTH_MALFORMED,
@@ -196,7 +209,11 @@ mod tests {
                 AUTH_MALFORMED,
                 "logout+jwt",
             ),
-            (token(r#"{"alg":"ES384"}"#, "{}"), AUTH_UNKNOWN_KEY, "no kid"),
+            (
+                token(r#"{"alg":"ES384"}"#, "{}"),
+                AUTH_UNKNOWN_KEY,
+                "no kid",
+            ),
             (kid("\"\""), AUTH_UNKNOWN_KEY, "no kid"),
             (kid("7"), AUTH_MALFORMED, "kid is no text"),
             (kid(&long), AUTH_MALFORMED, "256 bytes"),
@@ -213,7 +230,12 @@ mod tests {
             assert!(error.to_string().contains(part), "{text:.60}: {error}");
             assert!(error.mend().is_some());
         }
-        let unsigned = format!("{}.", token(good, "{}").trim_end_matches("c2ln").trim_end_matches('.'));
+        let unsigned = format!(
+            "{}.",
+            token(good, "{}")
+                .trim_end_matches("c2ln")
+                .trim_end_matches('.')
+        );
         assert_eq!(read(&unsigned).unwrap_err().code(), AUTH_MALFORMED);
     }
 }

@@ -59,10 +59,11 @@ impl Tokens {
     #[must_use]
     pub fn new(config: Config, clock: Arc<dyn Clock>) -> Tokens {
         let keys = Arc::new(KeyStore::new(clock.clone()));
-        let keeping = keys.clone().keep(Source::new(&config));
+        let expected = Expected::new(&config);
+        let keeping = keys.clone().keep(Source::new(config));
         Tokens {
             inner: Arc::new(Inner {
-                expected: Expected::new(&config),
+                expected,
                 keys,
                 remembered: Remembered::default(),
                 clock,
@@ -119,7 +120,9 @@ impl Inner {
         now_ms: i64,
     ) -> Result<Arc<Principal>, Error> {
         let mut token = token::read(text)?;
-        let principal = self.expected.check(std::mem::take(&mut token.claims), now_ms)?;
+        let principal = self
+            .expected
+            .check(std::mem::take(&mut token.claims), now_ms)?;
         // Before the key: a key that goes meanwhile then counts as gone.
         let generation = self.keys.generation();
         let key = self.keys.find(&token.kid).await?;

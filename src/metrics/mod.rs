@@ -10,8 +10,8 @@
 
 pub mod compatible;
 pub mod names;
-mod reading;
 mod process;
+mod reading;
 mod recorder;
 mod samples;
 

@@ -76,7 +76,9 @@ impl fmt::Display for Who {
         match self {
             Who::Local => f.write_str("this machine"),
             Who::Admin => f.write_str("admin"),
-            Who::Token(principal) => write!(f, "token of {}", auth::Quoted::new(&principal.subject)),
+            Who::Token(principal) => {
+                write!(f, "token of {}", auth::Quoted::new(&principal.subject))
+            }
         }
     }
 }
@@ -105,9 +107,10 @@ impl Access {
             Shown::Token(token) => self.check_token(caller, token).await,
             Shown::Password(given) => self.check_password(caller, given, now_ms),
             Shown::Nothing => Err(self.unauthorized("use this address without logging in")),
-            Shown::Other => Err(self.unauthorized(
-                "log in: the header Authorization is neither Basic nor Bearer",
-            )),
+            Shown::Other => {
+                Err(self
+                    .unauthorized("log in: the header Authorization is neither Basic nor Bearer"))
+            }
         }
     }
 
@@ -299,7 +302,11 @@ mod tests {
                 ("origin", origin),
             ];
             let found = check(&access, LOCAL, Method::DELETE, &headers).await;
-            let expected = if allowed { Ok(()) } else { Err(StatusCode::FORBIDDEN) };
+            let expected = if allowed {
+                Ok(())
+            } else {
+                Err(StatusCode::FORBIDDEN)
+            };
             assert_eq!(found, expected, "{origin}");
             assert_eq!(check(&access, LOCAL, Method::GET, &headers).await, Ok(()));
         }

@@ -70,7 +70,11 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, auth::Error> {
 pub(super) fn check_query(uri: &Uri) -> Result<(), auth::Error> {
     let names = uri.query().unwrap_or_default().split('&');
     let mut names = names.map(|pair| pair.split('=').next().unwrap_or_default());
-    if names.any(|name| TOKEN_PARAMETERS.iter().any(|it| it.eq_ignore_ascii_case(name))) {
+    if names.any(|name| {
+        TOKEN_PARAMETERS
+            .iter()
+            .any(|it| it.eq_ignore_ascii_case(name))
+    }) {
         return Err(auth::Error::Request(
             "it is in the address, where proxies log it",
         ));

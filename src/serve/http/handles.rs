@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::Admission;
 use super::assets::Assets;
+use super::declarations::Declaring;
 use crate::auth::Tokens;
 use crate::clock::Clock;
 use crate::config::topics::Rules;
@@ -16,6 +17,7 @@ use crate::deliver::Letters;
 use crate::group::Groups;
 use crate::log::Log;
 use crate::metrics;
+use crate::push::Push;
 
 /// The handles and facts that answers are made of. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -24,6 +26,8 @@ pub struct Handles {
     pub log: Log,
     /// What `topics.yaml` declares.
     pub rules: Rules,
+    /// Reads the declarations again; `None` where they do not come from a file.
+    pub declaring: Option<Arc<dyn Declaring>>,
     /// Consumer groups.
     pub groups: Groups,
     /// Connectors.
@@ -39,6 +43,8 @@ pub struct Handles {
     /// Verifies tokens, for pushes and for the administrator's surface; `None` where no issuer is
     /// set.
     pub tokens: Option<Tokens>,
+    /// The push door.
+    pub push: Push,
     /// The address under which people reach this server through a proxy, without a trailing slash.
     pub public_url: Option<String>,
     /// The console's files.

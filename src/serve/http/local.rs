@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn without_a_password_only_this_machine_is_answered() {
-                for host in [
+        for host in [
             "localhost",
             "LOCALHOST:8080",
             "127.0.0.1:8080",
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn without_a_password_pages_proxies_and_rebound_names_are_refused() {
-                let refused: &[(&str, &[(&str, &str)])] = &[
+        let refused: &[(&str, &[(&str, &str)])] = &[
             ("192.0.2.1:50000", &[("host", "localhost")]),
             (LOCAL, &[]),
             (LOCAL, &[("host", "evil.example")]),

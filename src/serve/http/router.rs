@@ -14,7 +14,9 @@ use super::guard::{Shared, administrator, anybody, in_time, one_token};
 use super::handles::Handles;
 use super::readings::Readings;
 use super::stream::STREAMS_MAX;
-use super::{assets, connectors, dlq, groups, health, not_built, records, status, topics};
+use super::{
+    assets, connectors, declarations, dlq, groups, health, not_built, push, records, status, topics,
+};
 
 /// The whole surface.
 pub(super) fn router(handles: Handles) -> Router {
@@ -36,6 +38,7 @@ pub(super) fn router(handles: Handles) -> Router {
         .merge(groups::routes())
         .merge(dlq::routes())
         .merge(connectors::routes())
+        .merge(declarations::routes())
         .merge(not_built::routes())
         .merge(assets::routes(&shared.handles.console))
         .fallback(not_built::no_such_path)
@@ -44,7 +47,7 @@ pub(super) fn router(handles: Handles) -> Router {
     let status = status::routes().layer(from_fn_with_state(shared.clone(), anybody));
     Router::new()
         .merge(health::routes())
-        .merge(not_built::push_routes())
+        .merge(push::routes())
         .method_not_allowed_fallback(no_such_method)
         .merge(status)
         .merge(administration)

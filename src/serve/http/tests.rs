@@ -1,5 +1,6 @@
 //! The face on a real socket with a real log.
 
+mod dlq;
 mod stream;
 
 use std::net::SocketAddr;
@@ -15,11 +16,13 @@ use tokio_util::sync::CancellationToken;
 use super::{Admission, Handles, Listener, Listeners, Service};
 use crate::clock::{Clock, ManualClock};
 use crate::config::Secret;
+use crate::config::topics::Rules;
 use crate::connect::{Connectors, Declared};
 use crate::deliver::{self, Letters};
 use crate::group::share::Shares;
 use crate::group::{self, Groups};
 use crate::log::{self, Append, Log, Origin, PartitionBatch, RealDisk};
+use crate::push::Push;
 use crate::record::BatchBuilder;
 use crate::tasks;
 use crate::topic::PartitionId;
@@ -88,10 +91,14 @@ impl Face {
         });
         let listener = Listener::bind("http", "127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.address();
+        let rules = Rules::default();
+        let opened = Push::open(log.clone(), clock.clone(), rules.clone()).await;
+        let (push, _) = opened.unwrap();
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
         let handles = Handles {
             log: log.clone(),
-            rules: Default::default(),
+            rules,
+            declaring: None,
             groups,
             connectors,
             letters,
@@ -102,6 +109,7 @@ impl Face {
             },
             admission,
             tokens: None,
+            push,
             public_url: None,
             console: super::Assets::default(),
             recorder: None,
@@ -317,7 +325,7 @@ async fn places_that_are_not_there_are_refused() {
         ("/topics/t/records?from=yesterday", 400),
         ("/topics/t/records?form=start", 400),
         ("/topics/t/ws", 501),
-        ("/dlq", 501),
+        ("/dlq/orders", 404),
         ("/subjects", 501),
         ("/nowhere", 404),
         ("/topics/..%2Fsecret", 404),
