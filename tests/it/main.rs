@@ -13,7 +13,9 @@
 
 mod support;
 
+mod auth;
 mod bench;
+mod console;
 mod golden;
 mod hostile;
 mod invariants;
@@ -23,5 +25,6 @@ mod migrations;
 mod monitoring;
 mod ops;
 mod prove;
+mod push;
 mod source;
 mod source_letters;

@@ -92,6 +92,23 @@ fn a_hundred_kills_find_a_build_that_forgets_its_position() {
     found("control: position forgotten", &report);
 }
 
+#[test]
+fn a_hundred_kills_store_every_push_with_a_key_once() {
+    if !wanted("100 kills of keyed pushes") {
+        return;
+    }
+    let outcome = crate::push::kills("100 kills of keyed pushes", 100);
+    println!(
+        "100 kills of keyed pushes: {} kills, {} keys, {} repetitions answered, {} violations",
+        outcome.kills,
+        outcome.keys,
+        outcome.replayed,
+        outcome.violations.len()
+    );
+    assert!(outcome.violations.is_empty(), "{outcome:#?}");
+    assert!(outcome.keys > 1000, "{outcome:#?}");
+}
+
 /// Builds the binary that forgets the source position at every start.
 fn control_build() -> PathBuf {
     build("control", &["--features", "control-forget-position"])

@@ -1,6 +1,7 @@
 //! Handles to what the tests run: PostgreSQL, Penstock, clients. Every handle ends what it
 //! started when it is dropped, and the reaper ends it when the test process itself dies.
 
+mod browser;
 pub(crate) mod changes;
 mod command;
 mod connector;
@@ -9,6 +10,7 @@ mod franz;
 mod http;
 mod kcat;
 pub(crate) mod load;
+mod logto;
 mod penstock;
 mod ports;
 mod postgres;
@@ -20,11 +22,13 @@ mod sql;
 mod toolchain;
 mod wait;
 
+pub(crate) use browser::Browser;
 pub(crate) use command::{Background, run};
 pub(crate) use connector::connector;
 pub(crate) use franz::{Franz, Word};
-pub(crate) use http::http;
+pub(crate) use http::{Answer, http, http_with};
 pub(crate) use kcat::{Kcat, Record};
+pub(crate) use logto::{Fault, Logto};
 pub(crate) use penstock::{Penstock, Setup};
 pub(crate) use ports::free_port;
 pub(crate) use postgres::{Postgres, Stop};
