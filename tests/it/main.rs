@@ -24,3 +24,4 @@ mod ops;
 mod prove;
 mod source;
 mod source_letters;
+mod topics;
