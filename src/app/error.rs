@@ -1,7 +1,7 @@
 //! Why the process cannot start or go on.
 
 use crate::error::{self, Code, Explain, Kind};
-use crate::{config, connect, group, log, serve};
+use crate::{config, connect, group, log, push, serve};
 
 /// Why the process cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +15,9 @@ pub enum Error {
     /// The groups.
     #[error(transparent)]
     Group(#[from] group::Error),
+    /// The pushes.
+    #[error(transparent)]
+    Push(#[from] push::Error),
     /// The connectors as a whole; a single one stops nothing.
     #[error(transparent)]
     Connect(#[from] connect::Error),
@@ -55,6 +58,7 @@ impl Error {
             Error::Config(inner) => Some(inner),
             Error::Log(inner) => Some(inner),
             Error::Group(inner) => Some(inner),
+            Error::Push(inner) => Some(inner),
             Error::Connect(inner) => Some(inner),
             Error::Http(inner) => Some(inner),
             Error::Kafka(inner) => Some(inner),

@@ -16,9 +16,12 @@ use crate::clock::Clock;
 use crate::config::topics::Rules;
 use crate::config::{Config, Environment, Listen};
 use crate::connect::Connectors;
+use crate::deliver::{self, Letters};
 use crate::error::chain;
+use crate::group::share::Shares;
 use crate::group::{self, Groups};
 use crate::log::{Log, RealDisk};
+use crate::push::Push;
 use crate::serve::http::{self, Handles, Listener, Listeners};
 use crate::serve::kafka;
 use crate::{console, metrics, tasks};
@@ -45,6 +48,8 @@ pub(super) struct Server {
     /// Cancelled once nobody asks any more: groups and metrics end.
     closing: CancellationToken,
     groups: JoinHandle<()>,
+    pushes: JoinHandle<()>,
+    shares: JoinHandle<()>,
     /// The metrics listener and the sampler of gauges.
     observers: Vec<JoinHandle<()>>,
     died: watch::Receiver<Option<&'static str>>,
@@ -76,9 +81,21 @@ impl Server {
         declarations.begin().await;
         let (groups, groups_service) =
             Groups::open(log.clone(), clock.clone(), group::Config::default()).await?;
+        let (push, push_service) = Push::open(log.clone(), clock.clone(), rules.clone()).await?;
         let declared = settings::connectors(config, environment);
         let connectors =
             Connectors::start(declared, log.clone(), clock.clone(), partitions).await?;
+        let (shares, shares_service) =
+            Shares::open(log.clone(), clock.clone(), rules.clone(), groups.clone()).await?;
+        let (letters, letters_service) = Letters::new(deliver::Parts {
+            log: log.clone(),
+            shares,
+            groups: groups.clone(),
+            rules: rules.clone(),
+            clock: clock.clone(),
+            owner_of: settings::owner_of(&connectors),
+            partitions,
+        });
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
         let (died_sender, died) = watch::channel(None);
         let watched = Watched(died_sender);
@@ -88,10 +105,12 @@ impl Server {
             declaring: Some(Arc::new(declarations.clone())),
             groups: groups.clone(),
             connectors: connectors.clone(),
+            letters,
             clock: clock.clone(),
             listeners,
             admission: settings::admission(config),
             tokens: settings::tokens(config, &clock),
+            push,
             public_url: config.public_url.clone(),
             console: console::assets(),
             recorder: Some(recorder.clone()),
@@ -100,7 +119,7 @@ impl Server {
         let kafka_handles = kafka::Handles {
             log: log.clone(),
             groups: groups.clone(),
-            ownership: Arc::new(settings::ByConnector(connectors.clone())),
+            ownership: Arc::new(settings::Owners(connectors.clone())),
             clock: clock.clone(),
         };
         let kafka = kafka::Service::new(bound.kafka, settings::kafka(config), kafka_handles);
@@ -132,7 +151,11 @@ impl Server {
         let rereading = declarations.clone().run(closing.clone());
         observers.push(watched.spawn("declarations", &closing, rereading));
         observers.push(watched.spawn("metrics upkeep", &closing, recorder.upkeep()));
+        let pushes = watched.spawn("pushes", &closing, push_service.run(closing.clone()));
+        let counting = letters_service.run(closing.clone());
+        observers.push(watched.spawn("letters", &closing, counting));
         let groups = watched.spawn("groups", &closing, groups_service.run(closing.clone()));
+        let shares = watched.spawn("shares", &closing, shares_service.run(closing.clone()));
         settings::tell_what_is_open(config, &listeners);
         Ok(Server {
             log,
@@ -143,6 +166,8 @@ impl Server {
             faces,
             closing,
             groups,
+            pushes,
+            shares,
             observers,
             died,
         })
@@ -197,6 +222,12 @@ impl Server {
         let deadline = Instant::now() + LOG_TIMEOUT;
         if timeout_at(deadline, self.groups).await.is_err() {
             tracing::warn!("left groups behind that took too long to stop");
+        }
+        if timeout_at(deadline, self.pushes).await.is_err() {
+            tracing::warn!("left pushes behind that took too long to store");
+        }
+        if timeout_at(deadline, self.shares).await.is_err() {
+            tracing::warn!("left shared groups behind that took too long to stop");
         }
         match timeout_at(deadline, self.log.close()).await {
             Ok(Ok(())) => tracing::info!("stopped"),

@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::config::topics::Rules;
 use crate::config::{self, Config, Environment};
 use crate::connect::{Connectors, Declared};
+use crate::deliver::{self, Place, RETRY_PREFIX};
 use crate::log::{self, Cleanup, TopicConfig};
 use crate::metrics;
 use crate::serve::http::{self, Admission, Listeners};
@@ -72,6 +73,9 @@ pub(super) fn connectors(config: &Config, environment: &Environment) -> Vec<Decl
 /// Says in the start log who can do what.
 pub(super) fn tell_what_is_open(config: &Config, listeners: &Listeners) {
     let http = match admission(config) {
+        Admission::Password(_) if config.logto.is_some() => {
+            "whoever shows PENSTOCK_ADMIN_PASSWORD, and tokens with penstock:read or penstock:admin"
+        }
         Admission::Password(_) => "whoever shows PENSTOCK_ADMIN_PASSWORD",
         Admission::Local => "callers on this machine",
         Admission::Tokens => "tokens with penstock:read or penstock:admin",
@@ -137,13 +141,41 @@ pub(super) fn partitions(config: &Config) -> u32 {
     u32::try_from(config.default_partitions).unwrap_or(1)
 }
 
-/// Connectors own the topics they write.
-#[derive(Debug)]
-pub(super) struct ByConnector(pub(super) Connectors);
+/// Which connector writes a topic, as a person would name it.
+fn connector_of(connectors: &Connectors, topic: &str) -> Option<String> {
+    let connector = connectors.owner_of(topic)?;
+    Some(format!("connector \"{connector}\""))
+}
 
-impl kafka::Ownership for ByConnector {
+/// Which topics dead letters are never copied to.
+pub(super) fn owner_of(connectors: &Connectors) -> deliver::OwnerOf {
+    let connectors = connectors.clone();
+    Arc::new(move |topic| connector_of(&connectors, topic))
+}
+
+/// Connectors own the topics they write, integrations theirs, and redriving the rest.
+#[derive(Debug)]
+pub(super) struct Owners(pub(super) Connectors);
+
+impl kafka::Ownership for Owners {
     fn owner(&self, topic: &str) -> Option<String> {
-        let connector = self.0.owner_of(topic)?;
-        Some(format!("connector \"{connector}\""))
+        if let Some(connector) = connector_of(&self.0, topic) {
+            return Some(connector);
+        }
+        if Place::of(topic).is_some() {
+            return Some("Penstock, for dead letters,".to_owned());
+        }
+        if topic.starts_with(RETRY_PREFIX) {
+            return Some("a redrive of dead letters (penstock dlq redrive)".to_owned());
+        }
+        let integration = match topic.strip_prefix("integrations.")? {
+            "lifecycle" => "lifecycle",
+            other => other
+                .strip_suffix(".data")
+                .filter(|name| !name.is_empty() && !name.contains('.'))?,
+        };
+        Some(format!(
+            "integration \"{integration}\" (POST /push/{integration})"
+        ))
     }
 }

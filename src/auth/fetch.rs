@@ -45,10 +45,10 @@ struct Configuration {
 }
 
 impl Source {
-    pub(super) fn new(config: &Config) -> Source {
+    pub(super) fn new(config: Config) -> Source {
         Source {
-            issuer: config.issuers.first().cloned().unwrap_or_default(),
-            jwks_url: config.jwks_url.clone(),
+            issuer: config.issuers.into_iter().next().unwrap_or_default(),
+            jwks_url: config.jwks_url,
             discovered: None,
             client: None,
         }

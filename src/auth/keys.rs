@@ -142,8 +142,9 @@ impl KeyStore {
         if absent_ms.is_some_and(|ms| (0..ABSENT_MS).contains(&ms)) {
             return Err(unknown(kid));
         }
-        if gate.begun > gate.ended {
-            return Ok(gate.begun);
+        // On its way, or the first one, which is due without being asked for.
+        if gate.begun > gate.ended || gate.begun == 0 {
+            return Ok(gate.begun.max(1));
         }
         if !gate.asked {
             if let Some(wait_ms) = gate.wait_ms(now_ms) {

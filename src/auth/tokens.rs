@@ -59,10 +59,11 @@ impl Tokens {
     #[must_use]
     pub fn new(config: Config, clock: Arc<dyn Clock>) -> Tokens {
         let keys = Arc::new(KeyStore::new(clock.clone()));
-        let keeping = keys.clone().keep(Source::new(&config));
+        let expected = Expected::new(&config);
+        let keeping = keys.clone().keep(Source::new(config));
         Tokens {
             inner: Arc::new(Inner {
-                expected: Expected::new(&config),
+                expected,
                 keys,
                 remembered: Remembered::default(),
                 clock,

@@ -60,6 +60,9 @@ from PENSTOCK_CLIENT_SECRET."
     Groups(Groups),
     /// Show how far consumer groups are behind
     Lag(Lag),
+    /// Look at dead letters, give them back, throw them away
+    #[command(subcommand)]
+    Dlq(Dlq),
     /// Show and restart connectors
     #[command(subcommand)]
     Connectors(Connectors),
@@ -310,6 +313,77 @@ pub(super) struct Lag {
 }
 
 #[derive(Debug, Subcommand)]
+pub(super) enum Dlq {
+    /// List the topics of dead letters with their depth
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show dead letters: why, of which record, key and error
+    Show {
+        #[command(flatten)]
+        letters: DeadLetters,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give the records of dead letters back to where they failed
+    Redrive {
+        /// Such as dlq.go-api; the prefix may be left out
+        topic: String,
+        /// All that are open
+        #[arg(long, required_unless_present = "offsets", conflicts_with = "offsets")]
+        all: bool,
+        /// Only the letter at this offset; may repeat. All of them are redriven, or none
+        #[arg(long = "offset", value_name = "OFFSET")]
+        offsets: Vec<i64>,
+        /// The partition of these offsets [default: 0]
+        #[arg(long, short = 'p', requires = "offsets", conflicts_with = "all")]
+        partition: Option<i32>,
+        /// Append a copy to the record's topic where retention removed the record; every group of
+        /// that topic will read it
+        #[arg(long)]
+        as_new: bool,
+    },
+    /// Remove all letters of a topic for good
+    Purge {
+        /// Such as dlq.go-api; the prefix may be left out
+        topic: String,
+        /// Do it; without this flag, show what would be removed and end with 1
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Write dead letters to stdout, one JSON object a line
+    Export {
+        #[command(flatten)]
+        letters: DeadLetters,
+    },
+}
+
+/// Which dead letters are shown.
+#[derive(Debug, Args)]
+pub(super) struct DeadLetters {
+    /// Such as dlq.go-api; the prefix may be left out
+    pub(super) topic: String,
+    /// Only letters of this reason: rejected, exhausted, schema, too_large, unconvertible, webhook
+    #[arg(long)]
+    pub(super) reason: Option<String>,
+    /// Only letters with this key
+    #[arg(long)]
+    pub(super) key: Option<String>,
+    /// Where to begin: start, end, an offset, -10 (the last ten), -1h, or a time
+    #[arg(long, default_value = "start", allow_hyphen_values = true)]
+    pub(super) from: String,
+    /// Only this partition
+    #[arg(long, short = 'p')]
+    pub(super) partition: Option<i32>,
+    /// End after so many letters [default: 100 to show, all to export]
+    #[arg(long, short = 'n', value_name = "COUNT")]
+    pub(super) limit: Option<usize>,
+}
+
+#[derive(Debug, Subcommand)]
 pub(super) enum Connectors {
     /// List the connectors with their states
     List {
@@ -425,6 +499,19 @@ mod tests {
         for ((name, _), flag) in pairs.iter().zip(flags) {
             assert!(crate::config::Key::find(name).is_some(), "{name}");
             assert_eq!(format!("--{}", name.replace(['.', '_'], "-")), flag);
+        }
+    }
+
+    #[test]
+    fn a_redrive_names_letters_or_all_of_them() {
+        let parse = |words: &[&str]| {
+            let line = ["penstock", "dlq", "redrive", "g"].iter().chain(words);
+            Arguments::try_parse_from(line)
+        };
+        assert!(parse(&["--all"]).is_ok());
+        assert!(parse(&["--offset", "1", "--offset", "2", "-p", "3"]).is_ok());
+        for words in [&[][..], &["--all", "--offset", "1"], &["--all", "-p", "3"]] {
+            assert!(parse(words).is_err(), "{words:?}");
         }
     }
 

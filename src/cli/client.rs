@@ -128,7 +128,12 @@ impl Client {
 
     /// Sends a request without a body.
     pub(super) async fn send_bare(&self, method: Method, path: &str) -> Result<(), Failure> {
-        self.send(self.request(method, path)).await.map(drop)
+        self.ask_bare(method, path).await.map(drop)
+    }
+
+    /// Sends a request without a body and gives the answer's bytes.
+    pub(super) async fn ask_bare(&self, method: Method, path: &str) -> Result<Vec<u8>, Failure> {
+        self.send(self.request(method, path)).await
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -230,7 +235,7 @@ impl Client {
         }
     }
 
-    fn no_penstock(&self, what: &str) -> Failure {
+    pub(super) fn no_penstock(&self, what: &str) -> Failure {
         Failure::new(
             error::CLI_UNREACHABLE,
             format!("failed to talk to Penstock at {}: got {what}", self.url),

@@ -9,6 +9,7 @@ mod check;
 mod client;
 mod completions;
 mod connectors;
+mod dlq;
 mod doctor;
 mod failure;
 mod groups;

@@ -8,8 +8,8 @@ use clap::Parser;
 use super::arguments::{Arguments, Command, Log};
 use super::failure::Failure;
 use super::{
-    bench, check, completions, connectors, doctor, groups, healthcheck, produce, push, serve, tail,
-    topics, verify,
+    bench, check, completions, connectors, dlq, doctor, groups, healthcheck, produce, push, serve,
+    tail, topics, verify,
 };
 use crate::error;
 
@@ -38,6 +38,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Push(flags) => block_on(push::run(flags)),
         Command::Completions { shell } => completions::run(shell),
         Command::Groups(command) => block_on(groups::run(command)),
+        Command::Dlq(command) => block_on(dlq::run(command)),
         Command::Lag(flags) => block_on(groups::lag(flags)),
         Command::Connectors(command) => block_on(connectors::run(command)),
         Command::Bench(command) => block_on(bench::run(command)),

@@ -1,6 +1,6 @@
 //! Why a question about dead letters, a redrive or a purge was refused.
 
-use crate::error::{self as codes, Code, Explain, Kind};
+use crate::error::{self as codes, Code, Explain, Kind, chain};
 use crate::topic::{Offset, PartitionId};
 use crate::{group, log};
 
@@ -85,6 +85,14 @@ pub enum Obstacle {
         /// Whether a copy may be appended to the topic.
         may_copy: bool,
     },
+    /// A copy would have no value.
+    #[error(
+        "the letter has no value to append to \"{topic}\": its record was a tombstone, or too large for a letter"
+    )]
+    NoValue {
+        /// The record's topic.
+        topic: String,
+    },
     /// A copy may not be written there.
     #[error("a copy may not be appended to \"{topic}\", which only {owner} writes")]
     Owned {
@@ -92,6 +100,16 @@ pub enum Obstacle {
         topic: String,
         /// Who writes it.
         owner: String,
+    },
+    /// The group does not take the record back.
+    #[error("{what}")]
+    Group {
+        /// The stable code.
+        code: Code,
+        /// Why, for people.
+        what: String,
+        /// What to do about it, where the group knows.
+        mend: Option<String>,
     },
     /// Nobody would read it.
     #[error("there is no group \"{0}\" that would read it")]
@@ -123,6 +141,15 @@ pub enum Obstacle {
 }
 
 impl Obstacle {
+    /// What a group says of a letter.
+    pub(super) fn of_group(error: &group::Error) -> Obstacle {
+        Obstacle::Group {
+            code: error.code(),
+            what: format!("failed to {}", chain(error)),
+            mend: error.mend(),
+        }
+    }
+
     /// The stable code.
     #[must_use]
     pub fn code(&self) -> Code {
@@ -131,12 +158,14 @@ impl Obstacle {
             Obstacle::RecordGone { .. } => codes::DLQ_RECORD_GONE,
             Obstacle::Redriven
             | Obstacle::NoRecordPlace
+            | Obstacle::NoValue { .. }
             | Obstacle::Owned { .. }
             | Obstacle::NoGroup(_)
             | Obstacle::Row(_)
             | Obstacle::Misfit { .. }
             | Obstacle::TooLarge { .. }
             | Obstacle::NoTarget(_) => codes::DLQ_NOT_REDRIVABLE,
+            Obstacle::Group { code, .. } => *code,
         }
     }
 
@@ -150,9 +179,14 @@ impl Obstacle {
             Obstacle::RecordGone { may_copy: true, topic, .. } => format!(
                 "add \"as_new\": true (--as-new) to append a copy to \"{topic}\", which every group of that topic will read"
             ),
-            Obstacle::RecordGone { may_copy: false, .. } | Obstacle::Owned { .. } => {
+            Obstacle::RecordGone { may_copy: false, .. }
+            | Obstacle::NoValue { .. }
+            | Obstacle::Owned { .. } => {
                 "take what is needed from the letter itself (penstock dlq export), and purge it".to_owned()
             }
+            Obstacle::Group { mend, .. } => mend.clone().unwrap_or_else(|| {
+                "look at the group: penstock groups describe GROUP".to_owned()
+            }),
             Obstacle::NoGroup(_) => {
                 "let a member of the group read first, or take what is needed from the letter itself (penstock dlq export)".to_owned()
             }

@@ -118,6 +118,12 @@ impl Letters {
         is_ready.then(|| self.shared.depths().iter().map(|topic| topic.depth).sum())
     }
 
+    /// Topics of dead letters that there are.
+    #[must_use]
+    pub fn topics_count(&self) -> usize {
+        self.shared.topics().len()
+    }
+
     /// The topic of this name and whose letters it holds.
     pub fn find(&self, topic: &str) -> Result<(Arc<Topic>, Place), Error> {
         let unknown = || Error::UnknownTopic(topic.chars().take(80).collect());
@@ -187,11 +193,13 @@ impl Shared {
     /// told as uncounted. Cancel safe.
     async fn counted(&self) -> Result<(), Error> {
         let mut progress = self.progress.subscribe();
-        let ends: Vec<(TopicName, PartitionId, Offset)> = self
-            .topics()
-            .iter()
-            .flat_map(|(topic, _)| topic.partitions())
-            .map(|partition| (partition.topic.clone(), partition.id, partition.end()))
+        let topics = self.topics();
+        let end_of = |topic: &Arc<Topic>| -> Vec<Offset> {
+            topic.partitions().iter().map(|one| one.end()).collect()
+        };
+        let ends: Vec<(Arc<Topic>, Vec<Offset>)> = topics
+            .into_iter()
+            .map(|(topic, _)| (Arc::clone(&topic), end_of(&topic)))
             .collect();
         let deadline = Instant::now() + COUNTED_WAIT;
         loop {
@@ -210,11 +218,16 @@ impl Shared {
         }
     }
 
-    fn has_counted(&self, ends: &[(TopicName, PartitionId, Offset)]) -> bool {
+    fn has_counted(&self, ends: &[(Arc<Topic>, Vec<Offset>)]) -> bool {
         let index = self.index.lock();
-        let is_counted = |(topic, partition, end): &(TopicName, PartitionId, Offset)| {
-            let indexed = index.partition(topic.as_str(), *partition);
-            indexed.is_some_and(|indexed| indexed.next() >= *end)
+        let is_counted = |(topic, ends): &(Arc<Topic>, Vec<Offset>)| {
+            // A topic that was made again is counted anew.
+            let indexed = index.topics.get(&topic.name);
+            let indexed = indexed.filter(|indexed| indexed.id == topic.id);
+            indexed.is_some_and(|indexed| {
+                let mut pairs = indexed.partitions.iter().zip(ends);
+                pairs.all(|(partition, end)| partition.next() >= *end)
+            })
         };
         ends.iter().all(is_counted)
     }
@@ -254,7 +267,8 @@ impl Shared {
         let mut index = self.index.lock();
         let mut depths = Vec::with_capacity(topics.len());
         for (topic, _) in topics {
-            let Some(indexed) = index.topics.get_mut(&topic.name) else {
+            let indexed = index.topics.get_mut(&topic.name);
+            let Some(indexed) = indexed.filter(|indexed| indexed.id == topic.id) else {
                 continue;
             };
             let mut uncounted = 0_u64;

@@ -31,7 +31,10 @@ mod place;
 mod plan;
 mod read;
 mod redrive;
+mod scan;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use error::{Error, Obstacle};
 pub use index::{LETTERS_MAX, TopicDepth};
@@ -39,4 +42,5 @@ pub use letter::{Letter, RecordPlace};
 pub use letters::{Letters, OwnerOf, Parts};
 pub use place::{Place, RETRY_PREFIX};
 pub use redrive::{REFUSED_MAX, Redriven, Refused, Selection};
+pub use scan::{EachLetter, Places};
 pub use service::Service;

@@ -82,6 +82,7 @@ struct Wanted {
     place: RecordPlace,
     timestamp: i64,
     key: Option<Vec<u8>>,
+    has_value: bool,
     redrive_count: u32,
     /// Without the headers of dead letters; where `as_new` was asked for.
     copy: Option<Vec<u8>>,
@@ -120,7 +121,10 @@ impl Way {
         match place {
             Place::Source(connector) => Way::Not(Obstacle::Row(connector.clone())),
             Place::Push(integration) => {
-                let name = format!("integrations.{integration}.data");
+                let name = match integration.as_str() {
+                    "lifecycle" => "integrations.lifecycle".to_owned(),
+                    name => format!("integrations.{name}.data"),
+                };
                 match TopicName::parse(&name) {
                     Ok(target) => Way::Push {
                         integration: integration.clone(),
@@ -229,6 +233,7 @@ fn draft(
                 place,
                 timestamp: record.timestamp,
                 key,
+                has_value: record.value.is_some(),
                 redrive_count: letter.redrive_count,
                 copy,
             }))
@@ -338,8 +343,11 @@ async fn find_records(
         offsets.dedup();
         read::visit(&shared.parts.log, partition, &offsets, &mut |record| {
             // A topic that was made again has other records at these offsets.
+            // A letter that would have been too large has neither value nor a large key.
             let is_same = |wanted: &Wanted| {
-                record.timestamp == wanted.timestamp && record.key == wanted.key.as_deref()
+                let same_key = record.key == wanted.key.as_deref();
+                let left_out = wanted.key.is_none() && !wanted.has_value;
+                record.timestamp == wanted.timestamp && (same_key || left_out)
             };
             for (offset, letter, wanted) in &records {
                 if offset.0 == record.offset && is_same(wanted) {
@@ -364,7 +372,7 @@ fn copy_of_gone(shared: &Shared, wanted: Wanted) -> Result<Step, Obstacle> {
     let owner = copy_owner(shared, &topic);
     match (wanted.copy, owner, existing) {
         (None, owner, existing) => Err(Obstacle::RecordGone {
-            may_copy: owner.is_none() && existing.is_some(),
+            may_copy: wanted.has_value && owner.is_none() && existing.is_some(),
             topic: topic.to_string(),
             partition,
             offset,
@@ -374,6 +382,9 @@ fn copy_of_gone(shared: &Shared, wanted: Wanted) -> Result<Step, Obstacle> {
             owner,
         }),
         (Some(_), None, None) => Err(Obstacle::NoTarget(topic.to_string())),
+        (Some(_), None, Some(_)) if !wanted.has_value => Err(Obstacle::NoValue {
+            topic: topic.to_string(),
+        }),
         (Some(batch), None, Some(existing)) => Ok(Step::Copy(Copy {
             partition: existing.partition(partition).map(|found| found.id),
             topic,

@@ -106,9 +106,14 @@ impl Push {
         Intake::begin(self.0.clone(), admitted, head).await
     }
 
-    /// Counts an answer; `name` only where the caller was admitted.
-    pub fn answered(&self, name: Option<&Name>, status: u16) {
-        seen::answered(&self.0.log, &self.0.rules.now(), name, status);
+    /// Counts an answer; `is_admitted` where the caller may push under the name.
+    pub fn answered(&self, name: &Name, is_admitted: bool, status: u16) {
+        seen::answered(
+            &self.0.log,
+            &self.0.rules.now(),
+            (name, is_admitted),
+            status,
+        );
     }
 }
 

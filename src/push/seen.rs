@@ -34,14 +34,20 @@ pub(super) fn begin(declared: &Declarations) {
 }
 
 /// Counts an answer.
-pub(super) fn answered(log: &Log, declared: &Declarations, name: Option<&Name>, status: u16) {
-    let known = |name: &&Name| {
-        name.is_lifecycle()
-            || declared.integration(name.as_str()).is_some()
-            || log.topic(name.topic().as_str()).is_some()
-    };
-    let label = name.filter(known).map_or(OTHER, Name::as_str).to_owned();
-    let labels = [("integration", label), ("code", status.to_string())];
+pub(super) fn answered(
+    log: &Log,
+    declared: &Declarations,
+    (name, is_admitted): (&Name, bool),
+    status: u16,
+) {
+    let is_known = name.is_lifecycle()
+        || declared.integration(name.as_str()).is_some()
+        || (is_admitted && log.topic(name.topic().as_str()).is_some());
+    let label = if is_known { name.as_str() } else { OTHER };
+    let labels = [
+        ("integration", label.to_owned()),
+        ("code", status.to_string()),
+    ];
     metrics::counter!(PUSH_REQUESTS_TOTAL, &labels).increment(1);
 }
 

@@ -20,6 +20,7 @@ mod invariants;
 mod kafka;
 mod log;
 mod migrations;
+mod monitoring;
 mod ops;
 mod prove;
 mod source;

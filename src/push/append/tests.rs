@@ -125,12 +125,13 @@ impl Door {
             return Vec::new();
         };
         let partition = topic.partition(PartitionId(0)).unwrap();
-        let read = self.log.read(partition, Offset(0), 16 << 20).await.unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let mut found = Vec::new();
-        for chunk in &read.chunks {
-            for batch in batches(chunk) {
-                let (_, bytes) = batch.unwrap();
+        let mut next = partition.start();
+        while next < partition.end() {
+            let read = self.log.read(partition, next, 16 << 20).await.unwrap();
+            for batch in read.chunks.iter().flat_map(|chunk| batches(chunk)) {
+                let (batch_header, bytes) = batch.unwrap();
                 for record in &Records::decode(bytes, 16 << 20).unwrap() {
                     let record = record.unwrap();
                     let headers = record.headers();
@@ -138,6 +139,7 @@ impl Door {
                     let value = text(record.value.unwrap());
                     found.push((record.key.map(text), value, headers.collect()));
                 }
+                next = Offset(batch_header.next_offset());
             }
         }
         found

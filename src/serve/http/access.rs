@@ -1,44 +1,51 @@
 //! Who may use the administrator's surface.
 //!
-//! With a password: whoever shows it (Basic, user `admin`). Without one: callers on this machine
-//! only, told by the peer's address and by headers that no browser page of another site, no
-//! rebound DNS name and no reverse proxy can produce. Not here: tokens; until they are built a
-//! Bearer token is refused.
+//! With a password: whoever shows it (Basic, user `admin`). With an issuer of tokens: whoever
+//! shows one with the scope `penstock:admin`, or `penstock:read` for what only reads. Without
+//! either: callers on this machine only (see `local`).
 
-use std::net::{IpAddr, SocketAddr};
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
-use axum::http::{HeaderMap, HeaderValue, Uri, header};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 
+use super::credentials::{Shown, same, shown};
 use super::error::Problem;
+use super::local::{check_local, check_origin};
 use super::logins::Logins;
+use crate::auth::{self, Principal, Tokens};
 use crate::config::Secret;
 use crate::error;
 
 /// The user of the administrator's password.
 const ADMIN: &str = "admin";
+/// The scope that allows everything.
+const SCOPE_ADMIN: &str = "penstock:admin";
+/// The scope that allows to look, and to read as a member of a group.
+const SCOPE_READ: &str = "penstock:read";
 /// What a browser shows beside its login prompt.
 const CHALLENGE: HeaderValue =
     HeaderValue::from_static("Basic realm=\"penstock\", charset=\"UTF-8\"");
-/// How to mend a refusal of a caller from elsewhere.
-const SET_PASSWORD: &str = "set PENSTOCK_ADMIN_PASSWORD and send it (Basic, user admin), or call from this machine under http://localhost";
+/// Asks for a token.
+const TOKEN_CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"penstock\"");
 
-/// Who is let in.
+/// Who is let in, beside whoever shows a token where tokens are verified.
 #[derive(Debug, Clone)]
 pub enum Admission {
     /// Whoever shows this password.
     Password(Secret),
-    /// Callers on this machine.
-    Local,
-    /// Whoever shows a token; no password is set.
+    /// Nobody else: tokens are verified and no password is set.
     Tokens,
+    /// Callers on this machine; neither a password nor an issuer of tokens is set.
+    Local,
 }
 
 /// The rule, and what it remembers.
 #[derive(Debug)]
 pub(super) struct Access {
     admission: Admission,
+    tokens: Option<Tokens>,
     /// The address under which people reach this server through a proxy; pages of it are own.
     public_url: Option<String>,
     logins: Logins,
@@ -48,190 +55,181 @@ pub(super) struct Access {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Caller<'a> {
     pub(super) peer: SocketAddr,
+    pub(super) method: &'a Method,
     pub(super) uri: &'a Uri,
     pub(super) headers: &'a HeaderMap,
 }
 
+/// Who was let in; in the extensions of every request behind the rule.
+#[derive(Debug, Clone)]
+pub(super) enum Who {
+    /// A caller on this machine.
+    Local,
+    /// The administrator's password.
+    Admin,
+    /// A token.
+    Token(Arc<Principal>),
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Who::Local => f.write_str("this machine"),
+            Who::Admin => f.write_str("admin"),
+            Who::Token(principal) => {
+                write!(f, "token of {}", auth::Quoted::new(&principal.subject))
+            }
+        }
+    }
+}
+
 impl Access {
-    pub(super) fn new(admission: Admission, public_url: Option<String>) -> Access {
+    pub(super) fn new(
+        admission: Admission,
+        tokens: Option<Tokens>,
+        public_url: Option<String>,
+    ) -> Access {
         Access {
             admission,
+            tokens,
             public_url,
             logins: Logins::default(),
         }
     }
 
-    /// Lets the caller in or says why not.
-    pub(super) fn check(&self, caller: Caller<'_>, now_ms: i64) -> Result<(), Problem> {
-        match &self.admission {
-            Admission::Password(password) => self.check_password(caller, password, now_ms),
-            Admission::Local => check_local(caller, self.public_url.as_deref()),
-            Admission::Tokens => Err(Problem::new(
-                error::HTTP_UNAUTHORIZED,
-                "log in without a token",
-                "send Authorization: Bearer TOKEN with the scope penstock:read or penstock:admin",
-            )),
+    /// Lets the caller in or says why not. Cancel safe.
+    pub(super) async fn check(&self, caller: Caller<'_>, now_ms: i64) -> Result<Who, Problem> {
+        if matches!(self.admission, Admission::Local) {
+            check_local(caller, self.public_url.as_deref())?;
+            return Ok(Who::Local);
         }
+        match shown(caller.headers).map_err(|error| Problem::token(&error))? {
+            Shown::Token(token) => self.check_token(caller, token).await,
+            Shown::Password(given) => self.check_password(caller, given, now_ms),
+            Shown::Nothing => Err(self.unauthorized("use this address without logging in")),
+            Shown::Other => {
+                Err(self
+                    .unauthorized("log in: the header Authorization is neither Basic nor Bearer"))
+            }
+        }
+    }
+
+    async fn check_token(&self, caller: Caller<'_>, token: &str) -> Result<Who, Problem> {
+        let Some(tokens) = &self.tokens else {
+            return Err(self.unauthorized("log in with a token: no issuer of tokens is set"));
+        };
+        let verified = tokens.verify(token).await;
+        let principal = verified.map_err(|error| Problem::token(&error))?;
+        let enough = enough_scopes(caller.method, caller.uri.path());
+        if enough.iter().any(|scope| principal.has_scope(scope)) {
+            return Ok(Who::Token(principal));
+        }
+        Err(Problem::token(&auth::Error::lacks(enough, &principal)))
     }
 
     fn check_password(
         &self,
         caller: Caller<'_>,
-        password: &Secret,
+        given: Option<(String, String)>,
         now_ms: i64,
-    ) -> Result<(), Problem> {
+    ) -> Result<Who, Problem> {
+        let Admission::Password(password) = &self.admission else {
+            return Err(self.unauthorized("log in with a password: none is set"));
+        };
         let peer = caller.peer.ip();
-        if !caller.headers.contains_key(header::AUTHORIZATION) {
-            return Err(unauthorized("use this address without a password"));
-        }
         if let Some(left_ms) = self.logins.refused_for_ms(peer, now_ms) {
-            let seconds = left_ms.saturating_add(999) / 1000;
-            return Err(Problem::new(
-                error::HTTP_UNAUTHORIZED,
-                "log in after too many failed logins",
-                format!("wait {seconds} s, then log in with PENSTOCK_ADMIN_PASSWORD (user admin)"),
-            )
-            .with_status(axum::http::StatusCode::TOO_MANY_REQUESTS)
-            .with_header(header::RETRY_AFTER, HeaderValue::from(seconds)));
+            return Err(too_many_logins(left_ms));
         }
-        let shown = basic(caller.headers);
-        let matches = shown.is_some_and(|(user, shown)| {
+        let matches = given.is_some_and(|(user, given)| {
             // Both are compared, so that the time tells nothing about either.
             same(user.as_bytes(), ADMIN.as_bytes())
-                & same(shown.as_bytes(), password.expose().as_bytes())
+                & same(given.as_bytes(), password.expose().as_bytes())
         });
-        if matches {
-            self.logins.succeeded(peer);
-            return Ok(());
+        if !matches {
+            self.logins.failed(peer, now_ms);
+            tracing::warn!(%peer, "refused a login over HTTP");
+            return Err(self.unauthorized("log in: user or password is wrong"));
         }
-        self.logins.failed(peer, now_ms);
-        tracing::warn!(%peer, "refused a login over HTTP");
-        Err(unauthorized("log in: user or password is wrong"))
+        self.logins.succeeded(peer);
+        // A browser sends a remembered password along with what a foreign page asks for.
+        if !only_reads(caller.method) {
+            check_origin(caller, self.public_url.as_deref())?;
+        }
+        Ok(Who::Admin)
+    }
+
+    /// Asks for whatever may be shown here.
+    fn unauthorized(&self, detail: &str) -> Problem {
+        const PASSWORD: &str =
+            "send the password of PENSTOCK_ADMIN_PASSWORD: curl -u admin:PASSWORD ...";
+        const TOKEN: &str =
+            "send Authorization: Bearer TOKEN with the scope penstock:read or penstock:admin";
+        let password = matches!(self.admission, Admission::Password(_));
+        let mend = match (password, self.tokens.is_some()) {
+            (true, true) => format!("{PASSWORD}; or {TOKEN}"),
+            (true, false) => PASSWORD.to_owned(),
+            (false, _) => TOKEN.to_owned(),
+        };
+        let mut problem = Problem::new(error::HTTP_UNAUTHORIZED, detail, mend);
+        if password {
+            problem = problem.with_header(header::WWW_AUTHENTICATE, CHALLENGE);
+        }
+        if self.tokens.is_some() {
+            problem = problem.with_header(header::WWW_AUTHENTICATE, TOKEN_CHALLENGE);
+        }
+        problem
     }
 }
 
-fn unauthorized(detail: &str) -> Problem {
+fn too_many_logins(left_ms: i64) -> Problem {
+    let seconds = left_ms.saturating_add(999) / 1000;
     Problem::new(
         error::HTTP_UNAUTHORIZED,
-        detail,
-        "send the password of PENSTOCK_ADMIN_PASSWORD: curl -u admin:PASSWORD ...",
+        "log in after too many failed logins",
+        format!("wait {seconds} s, then log in with PENSTOCK_ADMIN_PASSWORD (user admin)"),
     )
-    .with_header(header::WWW_AUTHENTICATE, CHALLENGE)
+    .with_status(StatusCode::TOO_MANY_REQUESTS)
+    .with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
 }
 
-fn forbidden(detail: impl Into<String>) -> Problem {
-    Problem::new(error::HTTP_FORBIDDEN, detail, SET_PASSWORD)
-}
-
-/// The rule without a password.
-fn check_local(caller: Caller<'_>, public_url: Option<&str>) -> Result<(), Problem> {
-    let Caller { peer, uri, headers } = caller;
-    if !peer.ip().to_canonical().is_loopback() {
-        return Err(forbidden(
-            "answer a caller from elsewhere while no password is set",
-        ));
-    }
-    let forwarded = headers.keys().find(|name| {
-        let name = name.as_str();
-        name == "forwarded" || name.starts_with("x-forwarded-")
-    });
-    if let Some(name) = forwarded {
-        return Err(forbidden(format!(
-            "answer a proxied caller (header \"{name}\") while no password is set"
-        )));
-    }
-    let Some(authority) = authority(uri, headers) else {
-        return Err(forbidden("answer a request without one Host header"));
-    };
-    if !is_local_name(host_of(authority)) {
-        return Err(forbidden(
-            "answer for a Host that is neither localhost nor a loopback address while no password is set",
-        ));
-    }
-    let own = |origin: &str| {
-        if public_url.is_some_and(|url| url.eq_ignore_ascii_case(origin)) {
-            return true;
-        }
-        let rest = origin
-            .strip_prefix("http://")
-            .or_else(|| origin.strip_prefix("https://"));
-        rest.is_some_and(|rest| rest.eq_ignore_ascii_case(authority))
-    };
-    for origin in headers.get_all(header::ORIGIN) {
-        if !origin.to_str().is_ok_and(own) {
-            return Err(forbidden(
-                "answer a page of another origin while no password is set",
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// The one authority the request is for.
-fn authority<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
-    let mut hosts = headers.get_all(header::HOST).iter();
-    let host = hosts.next()?.to_str().ok()?;
-    if hosts.next().is_some() {
-        return None;
-    }
-    match uri.authority() {
-        Some(asked) if !asked.as_str().eq_ignore_ascii_case(host) => None,
-        Some(_) | None => Some(host),
+/// Scopes of which one is enough.
+fn enough_scopes(method: &Method, path: &str) -> &'static [&'static str] {
+    let consumes = *method == Method::POST && is_consuming(path);
+    if only_reads(method) || consumes {
+        &[SCOPE_READ, SCOPE_ADMIN]
+    } else {
+        &[SCOPE_ADMIN]
     }
 }
 
-/// The host of `host:port`, `[v6]:port` or `host`.
-fn host_of(authority: &str) -> &str {
-    if let Some(rest) = authority.strip_prefix('[') {
-        return rest.split_once(']').map_or(rest, |(host, _)| host);
-    }
-    authority
-        .rsplit_once(':')
-        .map_or(authority, |(host, _)| host)
+/// Whether the request changes nothing, by its method.
+fn only_reads(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-fn is_local_name(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
-        || host
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.to_canonical().is_loopback())
-}
-
-/// User and password of the one Basic authorization.
-fn basic(headers: &HeaderMap) -> Option<(String, String)> {
-    let mut all = headers.get_all(header::AUTHORIZATION).iter();
-    let text = all.next()?.to_str().ok()?;
-    if all.next().is_some() {
-        return None;
-    }
-    let (scheme, encoded) = text.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let decoded = String::from_utf8(BASE64_STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    let (user, password) = decoded.split_once(':')?;
-    Some((user.to_owned(), password.to_owned()))
-}
-
-/// Whether `shown` equals `expected`, in a time that depends on the length of `shown` only.
-fn same(shown: &[u8], expected: &[u8]) -> bool {
-    let mut difference = u8::from(shown.len() != expected.len());
-    let padded = expected.iter().chain(std::iter::repeat(&0));
-    for (left, right) in shown.iter().zip(padded) {
-        difference |= std::hint::black_box(left ^ right);
-    }
-    std::hint::black_box(difference) == 0
+/// `/groups/{group}/read` and `/groups/{group}/ack`: consuming is reading.
+fn is_consuming(path: &str) -> bool {
+    let mut parts = path.split('/').skip(1);
+    let found = (parts.next(), parts.next(), parts.next(), parts.next());
+    matches!(found, (Some("groups"), Some(group), Some("read" | "ack"), None) if !group.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{HeaderName, StatusCode};
+    use axum::http::HeaderName;
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD;
 
     use super::*;
 
     const LOCAL: &str = "127.0.0.1:50000";
 
-    fn check(access: &Access, peer: &str, headers: &[(&str, &str)]) -> Result<(), StatusCode> {
+    async fn check(
+        access: &Access,
+        peer: &str,
+        method: Method,
+        headers: &[(&str, &str)],
+    ) -> Result<(), StatusCode> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
@@ -239,114 +237,115 @@ mod tests {
         }
         let caller = Caller {
             peer: peer.parse().unwrap(),
+            method: &method,
             uri: &Uri::from_static("/topics"),
             headers: &map,
         };
-        access.check(caller, 0).map_err(|problem| problem.status())
+        let checked = access.check(caller, 0).await;
+        checked.map(drop).map_err(|problem| problem.status())
     }
 
-    #[test]
-    fn without_a_password_only_this_machine_is_answered() {
-        let access = Access::new(Admission::Local, None);
-        for host in [
-            "localhost",
-            "LOCALHOST:8080",
-            "127.0.0.1:8080",
-            "127.9.9.9",
-            "[::1]:8080",
-        ] {
-            assert_eq!(check(&access, LOCAL, &[("host", host)]), Ok(()), "{host}");
-        }
-        assert_eq!(check(&access, "[::1]:9", &[("host", "localhost")]), Ok(()));
-        assert_eq!(
-            check(&access, "[::ffff:127.0.0.1]:9", &[("host", "localhost")]),
-            Ok(())
-        );
-        let own = [
-            ("host", "localhost:8080"),
-            ("origin", "http://localhost:8080"),
-        ];
-        assert_eq!(check(&access, LOCAL, &own), Ok(()));
+    fn with_password(password: &str) -> Access {
+        Access::new(Admission::Password(Secret::new(password)), None, None)
     }
 
-    #[test]
-    fn without_a_password_pages_proxies_and_rebound_names_are_refused() {
-        let access = Access::new(Admission::Local, None);
-        let refused: &[(&str, &[(&str, &str)])] = &[
-            ("192.0.2.1:50000", &[("host", "localhost")]),
-            (LOCAL, &[]),
-            (LOCAL, &[("host", "evil.example")]),
-            (LOCAL, &[("host", "localhost.evil.example")]),
-            (LOCAL, &[("host", "127.0.0.1.evil.example:8080")]),
-            (LOCAL, &[("host", "localhost"), ("host", "localhost")]),
-            (
-                LOCAL,
-                &[("host", "localhost"), ("forwarded", "for=192.0.2.1")],
-            ),
-            (
-                LOCAL,
-                &[("host", "localhost"), ("x-forwarded-for", "127.0.0.1")],
-            ),
-            (
-                LOCAL,
-                &[("host", "localhost"), ("x-forwarded-proto", "https")],
-            ),
-            (LOCAL, &[("host", "localhost"), ("origin", "null")]),
-            (
-                LOCAL,
-                &[("host", "localhost"), ("origin", "https://evil.example")],
-            ),
-            (
-                LOCAL,
-                &[
-                    ("host", "localhost:8080"),
-                    ("origin", "http://localhost:3000"),
-                ],
-            ),
-        ];
-        for (peer, headers) in refused {
-            let found = check(&access, peer, headers);
-            assert_eq!(found, Err(StatusCode::FORBIDDEN), "{peer} {headers:?}");
-        }
+    fn basic(text: &str) -> String {
+        format!("Basic {}", BASE64_STANDARD.encode(text))
     }
 
-    #[test]
-    fn with_a_password_it_is_asked_for_everywhere() {
-        let access = Access::new(Admission::Password(Secret::new("s:ecret")), None);
-        let shown = |text: &str| format!("Basic {}", BASE64_STANDARD.encode(text));
-        let good = shown("admin:s:ecret");
+    #[tokio::test]
+    async fn with_a_password_it_is_asked_for_everywhere() {
+        let access = with_password("s:ecret");
+        let good = basic("admin:s:ecret");
         let remote = "192.0.2.1:50000";
-        assert_eq!(check(&access, remote, &[("authorization", &good)]), Ok(()));
+        let shown = [("authorization", &*good)];
+        assert_eq!(check(&access, remote, Method::GET, &shown).await, Ok(()));
         for bad in [
-            shown("admin:s:ecre"),
-            shown("admin:s:ecret2"),
-            shown("root:s:ecret"),
-            shown("admin"),
+            basic("admin:s:ecre"),
+            basic("admin:s:ecret2"),
+            basic("root:s:ecret"),
+            basic("admin"),
             "Bearer x".to_owned(),
-            "Basic \u{7f}".replace('\u{7f}', "!"),
+            "Basic !".to_owned(),
         ] {
-            let found = check(
-                &access,
-                LOCAL,
-                &[("host", "localhost"), ("authorization", &bad)],
-            );
+            let headers = [("host", "localhost"), ("authorization", &*bad)];
+            let found = check(&access, LOCAL, Method::GET, &headers).await;
             assert_eq!(found, Err(StatusCode::UNAUTHORIZED), "{bad}");
         }
-        assert_eq!(
-            check(&access, LOCAL, &[("host", "localhost")]),
-            Err(StatusCode::UNAUTHORIZED)
+        let found = check(&access, LOCAL, Method::GET, &[("host", "localhost")]).await;
+        assert_eq!(found, Err(StatusCode::UNAUTHORIZED));
+        let twice = [("authorization", &*good), ("authorization", &*good)];
+        let found = check(&access, LOCAL, Method::GET, &twice).await;
+        assert_eq!(found, Err(StatusCode::BAD_REQUEST));
+    }
+
+    #[tokio::test]
+    async fn a_foreign_page_may_not_write_with_the_password_a_browser_remembers() {
+        let access = Access::new(
+            Admission::Password(Secret::new("p")),
+            None,
+            Some("https://penstock.example.com".to_owned()),
         );
+        let good = basic("admin:p");
+        for (origin, allowed) in [
+            ("http://penstock:8080", true),
+            ("https://penstock:8080", true),
+            ("https://penstock.example.com", true),
+            ("https://evil.example", false),
+            ("https://penstock.example.com.evil.example", false),
+            ("http://penstock:3000", false),
+            ("null", false),
+        ] {
+            let headers = [
+                ("host", "penstock:8080"),
+                ("authorization", &*good),
+                ("origin", origin),
+            ];
+            let found = check(&access, LOCAL, Method::DELETE, &headers).await;
+            let expected = if allowed {
+                Ok(())
+            } else {
+                Err(StatusCode::FORBIDDEN)
+            };
+            assert_eq!(found, expected, "{origin}");
+            assert_eq!(check(&access, LOCAL, Method::GET, &headers).await, Ok(()));
+        }
+    }
+
+    #[tokio::test]
+    async fn after_ten_failures_even_the_right_password_waits() {
+        let access = with_password("right");
+        let wrong = basic("admin:wrong");
+        for _ in 0..10 {
+            let _ = check(&access, LOCAL, Method::GET, &[("authorization", &*wrong)]).await;
+        }
+        let right = basic("admin:right");
+        let found = check(&access, LOCAL, Method::GET, &[("authorization", &*right)]).await;
+        assert_eq!(found, Err(StatusCode::TOO_MANY_REQUESTS));
     }
 
     #[test]
-    fn after_ten_failures_even_the_right_password_waits() {
-        let access = Access::new(Admission::Password(Secret::new("right")), None);
-        let shown = |text: &str| format!("Basic {}", BASE64_STANDARD.encode(text));
-        for _ in 0..10 {
-            let _ = check(&access, LOCAL, &[("authorization", &shown("admin:wrong"))]);
+    fn reading_and_consuming_need_the_smaller_scope() {
+        let reading = |method: &Method, path| enough_scopes(method, path).contains(&SCOPE_READ);
+        assert!(reading(&Method::GET, "/topics"));
+        assert!(reading(&Method::HEAD, "/dlq/x"));
+        assert!(reading(&Method::POST, "/groups/g/read"));
+        assert!(reading(&Method::POST, "/groups/g/ack"));
+        for path in [
+            "/groups/g/seek",
+            "/groups/read",
+            "/groups//read",
+            "/groups/g/read/",
+            "/groups/g/read/x",
+            "/groups/g/READ",
+            "/x/groups/g/read",
+            "/topics/t/records",
+            "/dlq/t/redrive",
+        ] {
+            assert!(!reading(&Method::POST, path), "{path}");
         }
-        let right = shown("admin:right");
-        let found = check(&access, LOCAL, &[("authorization", &right)]);
-        assert_eq!(found, Err(StatusCode::TOO_MANY_REQUESTS));
+        for method in [Method::PUT, Method::PATCH, Method::DELETE] {
+            assert!(!reading(&method, "/groups/g/read"));
+        }
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Problem {
     detail: String,
     mend: Option<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// Members beside those of every refusal.
+    members: Vec<(&'static str, serde_json::Value)>,
 }
 
 /// The body of a refusal.
@@ -32,6 +34,8 @@ struct Body<'a> {
     detail: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     mend: Option<&'a str>,
+    #[serde(flatten)]
+    members: std::collections::BTreeMap<&'a str, &'a serde_json::Value>,
 }
 
 impl Problem {
@@ -43,6 +47,7 @@ impl Problem {
             detail: detail.into(),
             mend: Some(mend.into()),
             headers: Vec::new(),
+            members: Vec::new(),
         }
     }
 
@@ -68,6 +73,12 @@ impl Problem {
         self
     }
 
+    /// The same refusal with one more member of its body.
+    pub(super) fn with_member(mut self, name: &'static str, value: serde_json::Value) -> Problem {
+        self.members.push((name, value));
+        self
+    }
+
     /// The refusal of a token, with the headers it calls for.
     pub(super) fn token(error: &auth::Error) -> Problem {
         let mut problem = Problem::of(error);
@@ -87,6 +98,7 @@ impl Problem {
             detail: format!("failed to {}", chain(error)),
             mend: error.mend().or_else(|| mend(error.code())),
             headers: Vec::new(),
+            members: Vec::new(),
         }
     }
 
@@ -104,7 +116,7 @@ impl<E: Explain> From<E> for Problem {
 }
 
 /// `WWW-Authenticate` of a refused token (RFC 6750, section 3).
-fn bearer_challenge(challenge: &Challenge) -> HeaderValue {
+pub(super) fn bearer_challenge(challenge: &Challenge) -> HeaderValue {
     const REALM: &str = "Bearer realm=\"penstock\"";
     let text = match challenge {
         Challenge::Bare => REALM.to_owned(),
@@ -152,6 +164,21 @@ const TABLE: &[Row] = &[
     Row(error::AUTH_NOT_ALLOWED, StatusCode::FORBIDDEN, ""),
     Row(error::AUTH_KEYS_UNAVAILABLE, StatusCode::SERVICE_UNAVAILABLE, ""),
     Row(error::AUTH_NOT_CONFIGURED, StatusCode::SERVICE_UNAVAILABLE, ""),
+    Row(error::PUSH_UNKNOWN, StatusCode::NOT_FOUND, ""),
+    Row(error::PUSH_RETIRED, StatusCode::GONE, ""),
+    Row(error::PUSH_MEDIA_TYPE, StatusCode::UNSUPPORTED_MEDIA_TYPE, ""),
+    Row(error::PUSH_ENCODING, StatusCode::UNSUPPORTED_MEDIA_TYPE, ""),
+    Row(error::PUSH_TOO_LARGE, StatusCode::PAYLOAD_TOO_LARGE, ""),
+    Row(error::PUSH_MALFORMED, StatusCode::BAD_REQUEST, ""),
+    Row(error::PUSH_SCHEMA, StatusCode::UNPROCESSABLE_ENTITY, ""),
+    Row(error::PUSH_KEY, StatusCode::BAD_REQUEST, ""),
+    Row(error::PUSH_KEY_REUSED, StatusCode::UNPROCESSABLE_ENTITY, ""),
+    Row(error::PUSH_KEY_IN_FLIGHT, StatusCode::CONFLICT, ""),
+    Row(error::PUSH_KEYS_FULL, StatusCode::SERVICE_UNAVAILABLE, ""),
+    Row(error::PUSH_RATE, StatusCode::TOO_MANY_REQUESTS, ""),
+    Row(error::PUSH_CLOUD_EVENT, StatusCode::BAD_REQUEST, ""),
+    Row(error::PUSH_BUSY, StatusCode::SERVICE_UNAVAILABLE, ""),
+    Row(error::PUSH_SLOW, StatusCode::REQUEST_TIMEOUT, ""),
     Row(error::LOG_DISK_FULL, StatusCode::INSUFFICIENT_STORAGE,
         "free disk space, or lower the retention of topics"),
     Row(error::LOG_READ_ONLY, StatusCode::SERVICE_UNAVAILABLE,
@@ -169,6 +196,10 @@ const TABLE: &[Row] = &[
     Row(error::LOG_INVALID_TOPIC, StatusCode::BAD_REQUEST, "correct what is named"),
     Row(error::LOG_DAMAGED, StatusCode::INTERNAL_SERVER_ERROR,
         "read from behind the damage; restore a backup for what it held"),
+    Row(error::DLQ_NOT_FOUND, StatusCode::NOT_FOUND, ""),
+    Row(error::DLQ_NOT_REDRIVABLE, StatusCode::CONFLICT, ""),
+    Row(error::DLQ_RECORD_GONE, StatusCode::GONE, ""),
+    Row(error::DLQ_NOT_READY, StatusCode::SERVICE_UNAVAILABLE, ""),
     Row(error::GROUP_INVALID_ID, StatusCode::BAD_REQUEST, "use another group id"),
     Row(error::GROUP_NOT_FOUND, StatusCode::NOT_FOUND, "list the groups: penstock groups list"),
     Row(error::GROUP_NOT_EMPTY, StatusCode::CONFLICT, "stop the group's members first"),
@@ -208,6 +239,11 @@ impl Problem {
             status: self.status.as_u16(),
             detail: &self.detail,
             mend: self.mend.as_deref(),
+            members: self
+                .members
+                .iter()
+                .map(|(name, value)| (*name, value))
+                .collect(),
         };
         serde_json::to_vec(&body).unwrap_or_default()
     }

@@ -1,5 +1,5 @@
 //! What every request passes before its handler: who may, the content type of writes, and the
-//! time a request may take.
+//! time a request may take; and who the token of a request stands for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,8 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::access::{Access, Caller};
+use super::access::{Access, Caller, Who};
+use super::credentials::{bearer, check_query, shown};
 use super::error::Problem;
 use super::handles::Handles;
 use super::readings::Readings;
@@ -47,11 +48,13 @@ pub(super) enum Sight {
 /// Lets administrators pass.
 pub(super) async fn administrator(
     State(shared): State<Arc<Shared>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    shared.check(&request)?;
+    let who = shared.check(&request).await?;
     check_content_type(request.method(), request.headers())?;
+    tracing::debug!(%who, method = %request.method(), path = request.uri().path(), "let in");
+    request.extensions_mut().insert(who);
     Ok(next.run(request).await)
 }
 
@@ -61,8 +64,8 @@ pub(super) async fn anybody(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let sight = match shared.check(&request) {
-        Ok(()) => Sight::All,
+    let sight = match shared.check(&request).await {
+        Ok(_) => Sight::All,
         Err(problem) if request.headers().contains_key(header::AUTHORIZATION) => {
             return Err(problem);
         }
@@ -70,26 +73,6 @@ pub(super) async fn anybody(
     };
     request.extensions_mut().insert(sight);
     Ok(next.run(request).await)
-}
-
-/// The one Bearer token of a request.
-pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, auth::Error> {
-    let mut all = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(only) = all.next() else {
-        return Err(auth::Error::NoToken("the header Authorization is missing"));
-    };
-    if all.next().is_some() {
-        return Err(auth::Error::Request("the header Authorization came twice"));
-    }
-    let text = only
-        .to_str()
-        .map_err(|_| auth::Error::Request("the header Authorization is not ASCII"))?;
-    match text.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
-        _ => Err(auth::Error::NoToken(
-            "the header Authorization does not begin with Bearer",
-        )),
-    }
 }
 
 /// Who the token of a request stands for; for routes that take tokens only.
@@ -103,6 +86,13 @@ pub(super) async fn principal(
     let token = bearer(headers).map_err(|error| Problem::token(&error))?;
     let verified = tokens.verify(token).await;
     verified.map_err(|error| Problem::token(&error))
+}
+
+/// Refuses tokens that come in the address or twice, before anything else is looked at.
+pub(super) async fn one_token(request: Request, next: Next) -> Result<Response, Problem> {
+    let checked = check_query(request.uri()).and_then(|()| shown(request.headers()).map(drop));
+    checked.map_err(|error| Problem::token(&error))?;
+    Ok(next.run(request).await)
 }
 
 /// Ends requests that take too long.
@@ -119,21 +109,31 @@ pub(super) async fn in_time(request: Request, next: Next) -> Response {
 }
 
 impl Shared {
-    fn check(&self, request: &Request) -> Result<(), Problem> {
-        let Some(Peer(peer)) = request.extensions().get::<Peer>().copied() else {
-            // Only a router without its server has no peer.
-            return Err(Problem::new(
-                error::HTTP_FORBIDDEN,
-                "tell who calls",
-                "call over a socket",
-            ));
-        };
-        let caller = Caller {
-            peer,
-            uri: request.uri(),
-            headers: request.headers(),
-        };
-        self.access.check(caller, self.handles.clock.now_ms())
+    /// Not an `async fn`: its future must not hold the body of the request.
+    fn check<'a>(
+        &'a self,
+        request: &'a Request,
+    ) -> impl Future<Output = Result<Who, Problem>> + Send + 'a {
+        let peer = request.extensions().get::<Peer>().copied();
+        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+        async move {
+            let Some(Peer(peer)) = peer else {
+                // Only a router without its server has no peer.
+                return Err(Problem::new(
+                    error::HTTP_FORBIDDEN,
+                    "tell who calls",
+                    "call over a socket",
+                ));
+            };
+            let caller = Caller {
+                peer,
+                method,
+                uri,
+                headers,
+            };
+            let now_ms = self.handles.clock.now_ms();
+            self.access.check(caller, now_ms).await
+        }
     }
 }
 

@@ -13,9 +13,11 @@ use crate::auth::Tokens;
 use crate::clock::Clock;
 use crate::config::topics::Rules;
 use crate::connect::Connectors;
+use crate::deliver::Letters;
 use crate::group::Groups;
 use crate::log::Log;
 use crate::metrics;
+use crate::push::Push;
 
 /// The handles and facts that answers are made of. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -30,6 +32,8 @@ pub struct Handles {
     pub groups: Groups,
     /// Connectors.
     pub connectors: Connectors,
+    /// Dead letters.
+    pub letters: Letters,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Where this process listens.
@@ -39,6 +43,8 @@ pub struct Handles {
     /// Verifies tokens, for pushes and for the administrator's surface; `None` where no issuer is
     /// set.
     pub tokens: Option<Tokens>,
+    /// The push door.
+    pub push: Push,
     /// The address under which people reach this server through a proxy, without a trailing slash.
     pub public_url: Option<String>,
     /// The console's files.

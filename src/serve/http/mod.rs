@@ -3,13 +3,15 @@
 //!
 //! Invariants: it holds no durable state; every refusal is a problem with a code
 //! ([`error`](self)) and changes nothing; whatever a caller sends, memory and time are bounded by
-//! the named limits of these files. What is not built (push, WebSockets, shared groups, dead
-//! letters, the registry) is refused by name in `not_built`.
+//! the named limits of these files. What is not built (push, WebSockets, shared groups, the
+//! registry) is refused by name in `not_built`.
 
 mod access;
 mod answer;
 mod assets;
 mod connectors;
+mod credentials;
+mod dlq;
 mod declarations;
 mod error;
 mod from;
@@ -17,10 +19,12 @@ mod groups;
 mod guard;
 mod handles;
 mod health;
+mod local;
 mod logins;
 mod metrics_page;
 mod not_built;
 mod produce;
+mod push;
 mod readings;
 mod record_json;
 mod records;

@@ -10,16 +10,22 @@ use tokio::sync::Semaphore;
 use super::access::Access;
 use super::answer::ANSWERS_MAX;
 use super::error::Problem;
-use super::guard::{Shared, administrator, anybody, in_time};
+use super::guard::{Shared, administrator, anybody, in_time, one_token};
 use super::handles::Handles;
 use super::readings::Readings;
 use super::stream::STREAMS_MAX;
-use super::{assets, connectors, declarations, groups, health, not_built, records, status, topics};
+use super::{
+    assets, connectors, declarations, dlq, groups, health, not_built, push, records, status, topics,
+};
 
 /// The whole surface.
 pub(super) fn router(handles: Handles) -> Router {
     let shared = Arc::new(Shared {
-        access: Access::new(handles.admission.clone(), handles.public_url.clone()),
+        access: Access::new(
+            handles.admission.clone(),
+            handles.tokens.clone(),
+            handles.public_url.clone(),
+        ),
         started_ms: handles.clock.now_ms(),
         answers: Arc::new(Semaphore::new(ANSWERS_MAX)),
         streams: Arc::new(Semaphore::new(STREAMS_MAX)),
@@ -30,6 +36,7 @@ pub(super) fn router(handles: Handles) -> Router {
         .merge(topics::routes())
         .merge(records::routes())
         .merge(groups::routes())
+        .merge(dlq::routes())
         .merge(connectors::routes())
         .merge(declarations::routes())
         .merge(not_built::routes())
@@ -40,10 +47,11 @@ pub(super) fn router(handles: Handles) -> Router {
     let status = status::routes().layer(from_fn_with_state(shared.clone(), anybody));
     Router::new()
         .merge(health::routes())
-        .merge(not_built::push_routes())
+        .merge(push::routes())
         .method_not_allowed_fallback(no_such_method)
         .merge(status)
         .merge(administration)
+        .layer(from_fn(one_token))
         .layer(from_fn(in_time))
         .with_state(shared)
 }

@@ -9,9 +9,9 @@ use axum::{Extension, Json, Router};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::groups;
 use super::guard::{Shared, Sight};
 use super::readings::{Integration, Measured, Source};
+use super::{dlq, groups};
 use crate::connect;
 use crate::log;
 
@@ -72,6 +72,7 @@ fn everything(shared: &Shared) -> Value {
         "disk": {"free_bytes": disk.free, "floor_bytes": disk.floor},
         "groups_count": groups_count,
         "groups": groups,
+        "dlq": dlq::summary(&handles.letters),
     })
 }
 
@@ -145,6 +146,7 @@ fn counts(shared: &Shared) -> Value {
         "connectors": connectors,
         "log": {"state": state, "topics": handles.log.topics().len()},
         "groups_count": handles.groups.list().len(),
+        "dlq": dlq::summary(&handles.letters),
     })
 }
 

@@ -1,5 +1,6 @@
 //! The face on a real socket with a real log.
 
+mod dlq;
 mod stream;
 
 use std::net::SocketAddr;
@@ -15,9 +16,13 @@ use tokio_util::sync::CancellationToken;
 use super::{Admission, Handles, Listener, Listeners, Service};
 use crate::clock::{Clock, ManualClock};
 use crate::config::Secret;
+use crate::config::topics::Rules;
 use crate::connect::{Connectors, Declared};
+use crate::deliver::{self, Letters};
+use crate::group::share::Shares;
 use crate::group::{self, Groups};
 use crate::log::{self, Append, Log, Origin, PartitionBatch, RealDisk};
+use crate::push::Push;
 use crate::record::BatchBuilder;
 use crate::tasks;
 use crate::topic::PartitionId;
@@ -31,6 +36,8 @@ struct Face {
     closing: CancellationToken,
     http: JoinHandle<()>,
     groups: JoinHandle<()>,
+    shares: JoinHandle<()>,
+    letters: JoinHandle<()>,
     _folder: tempfile::TempDir,
 }
 
@@ -65,15 +72,36 @@ impl Face {
         let connectors = Connectors::start(declared, log.clone(), clock.clone(), 1)
             .await
             .unwrap();
+        let (shares, shares_service) = Shares::open(
+            log.clone(),
+            clock.clone(),
+            Default::default(),
+            groups.clone(),
+        )
+        .await
+        .unwrap();
+        let (letters, letters_service) = Letters::new(deliver::Parts {
+            log: log.clone(),
+            shares,
+            groups: groups.clone(),
+            rules: Default::default(),
+            clock: clock.clone(),
+            owner_of: Arc::new(|_| None),
+            partitions: 1,
+        });
         let listener = Listener::bind("http", "127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.address();
+        let rules = Rules::default();
+        let opened = Push::open(log.clone(), clock.clone(), rules.clone()).await;
+        let (push, _) = opened.unwrap();
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
         let handles = Handles {
             log: log.clone(),
-            rules: Default::default(),
+            rules,
             declaring: None,
             groups,
             connectors,
+            letters,
             clock,
             listeners: Listeners {
                 http: Some(address),
@@ -81,6 +109,7 @@ impl Face {
             },
             admission,
             tokens: None,
+            push,
             public_url: None,
             console: super::Assets::default(),
             recorder: None,
@@ -93,6 +122,8 @@ impl Face {
             client: reqwest::Client::new(),
             http: tasks::spawn("http", http),
             groups: tasks::spawn("groups", service.run(closing.clone())),
+            shares: tasks::spawn("shares", shares_service.run(closing.clone())),
+            letters: tasks::spawn("letters", letters_service.run(closing.clone())),
             draining,
             closing,
             _folder: folder,
@@ -104,6 +135,8 @@ impl Face {
         self.http.await.unwrap();
         self.closing.cancel();
         self.groups.await.unwrap();
+        self.shares.await.unwrap();
+        self.letters.await.unwrap();
         self.log.close().await.unwrap();
     }
 
@@ -292,7 +325,7 @@ async fn places_that_are_not_there_are_refused() {
         ("/topics/t/records?from=yesterday", 400),
         ("/topics/t/records?form=start", 400),
         ("/topics/t/ws", 501),
-        ("/dlq", 501),
+        ("/dlq/orders", 404),
         ("/subjects", 501),
         ("/nowhere", 404),
         ("/topics/..%2Fsecret", 404),

@@ -60,7 +60,9 @@ impl Access {
         }
         if topic.starts_with(DEAD_LETTER_PREFIX) {
             return Err(Denied(
-                "dead letters are written by Penstock only".to_owned(),
+                "dead letters are written by Penstock; a client that hands in its own has to be an \
+                 administrator (PENSTOCK_KAFKA_ANONYMOUS=admin)"
+                    .to_owned(),
             ));
         }
         match ownership.owner(topic) {

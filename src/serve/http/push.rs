@@ -1,0 +1,366 @@
+//! `POST /push/{name}`: third parties hand in JSON with a token. The statuses:
+//!
+//! | status | when |
+//! |---|---|
+//! | 202 | durable: `{"accepted":n,"topic","partition","offset"}` |
+//! | 200 | the same Idempotency-Key or event before: the same body, `Idempotency-Replayed: true` |
+//! | 400 | the body, a parameter, a key or an event is malformed |
+//! | 401 | no token or none that is valid, with `WWW-Authenticate` |
+//! | 403 | the token may not push here; says the scope that would do |
+//! | 404, 410 | no legal name; a retired integration |
+//! | 405 | another method |
+//! | 408 | the body did not come within 30 s |
+//! | 409 | the key's push is under way |
+//! | 413, 415 | too large; a type or encoding that is not taken |
+//! | 422 | a value does not fit its schema; the key was used for another body |
+//! | 429 | the integration's rate, with `RateLimit` and `Retry-After` |
+//! | 503 | not set up, no room, or the disk: with `Retry-After` where waiting helps |
+//!
+//! They are looked at in this order: name, set up, token, permission, rate, what the headers say of
+//! the body, the body. The name is read from the path as it was sent: a name that had to be
+//! encoded is none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, BodyDataStream};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::error::Problem;
+use super::guard::{Shared, principal};
+use crate::auth::Challenge;
+use crate::error::{self, Explain, Kind};
+use crate::push::{
+    ACCEPT_POST, Accepted, Admitted, Error, Head, Intake, LIFECYCLE_SCHEMA, Name, Quota,
+};
+
+/// A body has to be there within this time: 1 MiB over a line of 300 kbit/s.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Of a body that is refused, so much is read and thrown away for so long, so that a client that
+/// writes before it reads gets to see the refusal.
+const DISCARDED_BYTES_MAX: usize = 4 << 20;
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const ACCEPT_POST_NAME: HeaderName = HeaderName::from_static("accept-post");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+/// CloudEvents' check that a target wants events.
+const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");
+const REQUEST_RATE: HeaderName = HeaderName::from_static("webhook-request-rate");
+const ALLOWED_ORIGIN: HeaderName = HeaderName::from_static("webhook-allowed-origin");
+const ALLOWED_RATE: HeaderName = HeaderName::from_static("webhook-allowed-rate");
+const METHODS: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
+
+pub(super) fn routes() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/push", any(no_name))
+        .route("/push/", any(no_name))
+        .route("/push/{*name}", any(push))
+        .route("/push/lifecycle/schema", get(schema))
+}
+
+/// Parameters; others are refused, a token among them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    key: Option<String>,
+}
+
+/// The answer to a push that is durable.
+#[derive(Serialize)]
+struct Answer<'a> {
+    accepted: u32,
+    topic: &'a str,
+    partition: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<i64>,
+}
+
+async fn schema() -> Response {
+    let media_type = HeaderValue::from_static("application/schema+json");
+    ([(header::CONTENT_TYPE, media_type)], LIFECYCLE_SCHEMA).into_response()
+}
+
+async fn no_name() -> Problem {
+    Problem::new(
+        error::PUSH_UNKNOWN,
+        "push under a name that none can have",
+        "POST /push/NAME, the name 1 to 63 of a-z, 0-9 and -, not beginning with -",
+    )
+}
+
+async fn push(
+    State(shared): State<Arc<Shared>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let name = uri.path().strip_prefix("/push/").and_then(Name::parse);
+    let Some(name) = name else {
+        return no_name().await.into_response();
+    };
+    match method {
+        Method::POST => {}
+        Method::OPTIONS => return handshake(&headers),
+        other => return no_such_method(&other),
+    }
+    let mut body = body.into_data_stream();
+    let mut admitted = None;
+    let outcome = take(&shared, &name, &uri, &headers, &mut body, &mut admitted).await;
+    let response = match outcome {
+        Ok(accepted) => answer(&accepted),
+        Err(problem) => {
+            discard(&headers, body).await;
+            let problem = problem.with_member("instance", uri.path().into());
+            problem.into_response()
+        }
+    };
+    let status = response.status().as_u16();
+    shared
+        .handles
+        .push
+        .answered(&name, admitted.is_some(), status);
+    with_quota(response, &name, admitted.flatten())
+}
+
+/// Everything of a push but its answer. `admitted` tells how far it came, and what is left of the
+/// integration's rate where it has one.
+async fn take(
+    shared: &Shared,
+    name: &Name,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: &mut BodyDataStream,
+    admitted: &mut Option<Option<Quota>>,
+) -> Result<Accepted, Problem> {
+    let push = &shared.handles.push;
+    let who = principal(shared, headers).await?;
+    let may = push.admit(&who, name).map_err(refusal)?;
+    *admitted = Some(None);
+    *admitted = Some(push.take_turn(&may).map_err(refusal)?);
+    let Query(asked) = Query::<Asked>::try_from_uri(uri).map_err(|refused| {
+        Problem::invalid(
+            format!("read the parameters: {}", refused.body_text()),
+            "the only parameter is key, the key of the records",
+        )
+    })?;
+    let head = head(headers, &asked).map_err(refusal)?;
+    let deadline = Instant::now() + BODY_TIMEOUT;
+    let whole = timeout_at(deadline, read(shared, may, &head, body)).await;
+    let intake = whole.map_err(|_| slow())??;
+    intake.finish().await.map_err(refusal)
+}
+
+async fn read(
+    shared: &Shared,
+    may: Admitted,
+    head: &Head<'_>,
+    body: &mut BodyDataStream,
+) -> Result<Intake, Problem> {
+    let begun = shared.handles.push.begin(may, head).await;
+    let mut intake = begun.map_err(refusal)?;
+    while let Some(piece) = body.next().await {
+        let piece = piece.map_err(|broken| {
+            Problem::new(
+                error::PUSH_MALFORMED,
+                format!("read the body: {broken}"),
+                "send all of it",
+            )
+        })?;
+        intake.feed(&piece).map_err(refusal)?;
+    }
+    Ok(intake)
+}
+
+/// What the headers say. A header that must stand once and stands twice says nothing certain.
+fn head<'a>(headers: &'a HeaderMap, asked: &'a Asked) -> Result<Head<'a>, Error> {
+    let only = |name: &HeaderName| {
+        let mut all = headers.get_all(name).iter();
+        let first = all.next().map(HeaderValue::as_bytes);
+        (first, all.next().is_some())
+    };
+    let (media_type, twice) = only(&header::CONTENT_TYPE);
+    if twice {
+        let found = Some("two headers Content-Type".to_owned());
+        return Err(Error::MediaType { found });
+    }
+    let (encoding, twice) = only(&header::CONTENT_ENCODING);
+    if twice {
+        let found = "two headers Content-Encoding".to_owned();
+        return Err(Error::Encoding { found });
+    }
+    let (idempotency_key, twice) = only(&IDEMPOTENCY_KEY);
+    if twice {
+        return Err(Error::Key("the header came twice"));
+    }
+    let length = headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    let is_kept = |name: &str| name.starts_with("ce-") || name.starts_with("x-debezium-");
+    let all = headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes()));
+    Ok(Head {
+        media_type,
+        encoding,
+        length,
+        key: asked.key.as_deref(),
+        idempotency_key,
+        headers: all.filter(|(name, _)| is_kept(name)).collect(),
+    })
+}
+
+fn answer(accepted: &Accepted) -> Response {
+    let body = Answer {
+        accepted: accepted.accepted,
+        topic: accepted.topic.as_str(),
+        partition: accepted.partition.0,
+        offset: accepted.offset.map(|offset| offset.0),
+    };
+    let status = match accepted.replayed {
+        true => StatusCode::OK,
+        false => StatusCode::ACCEPTED,
+    };
+    let mut response = (status, axum::Json(body)).into_response();
+    if accepted.replayed {
+        let yes = HeaderValue::from_static("true");
+        response.headers_mut().insert(IDEMPOTENCY_REPLAYED, yes);
+    }
+    response
+}
+
+fn slow() -> Problem {
+    Problem::new(
+        error::PUSH_SLOW,
+        format!("read the body within {} s", BODY_TIMEOUT.as_secs()),
+        "send it without pauses, or in smaller parts",
+    )
+    .with_header(header::CONNECTION, HeaderValue::from_static("close"))
+}
+
+/// A refusal as HTTP says it.
+fn refusal(error: Error) -> Problem {
+    let retry_after = error.retry_after_seconds();
+    // Whatever keeps the log from taking it now, the sender has to come again.
+    let is_ours = matches!(error, Error::Log(_)) && error.kind() == Kind::Transient;
+    let text = HeaderValue::from_static;
+    let special = match &error {
+        Error::Scope { scope, .. } => {
+            let challenge = Challenge::InsufficientScope(vec![scope.clone()]);
+            Some((
+                header::WWW_AUTHENTICATE,
+                super::error::bearer_challenge(&challenge),
+            ))
+        }
+        Error::User(_) => {
+            let challenge = Challenge::InsufficientScope(Vec::new());
+            Some((
+                header::WWW_AUTHENTICATE,
+                super::error::bearer_challenge(&challenge),
+            ))
+        }
+        Error::MediaType { .. } => Some((ACCEPT_POST_NAME, text(ACCEPT_POST))),
+        Error::Encoding { .. } => Some((header::ACCEPT_ENCODING, text("gzip, identity"))),
+        _ => None,
+    };
+    let limit = match &error {
+        Error::Rate { name, quota } => Some((name.clone(), *quota)),
+        _ => None,
+    };
+    let flaws = match &error {
+        Error::Schema { flaws, .. } => serde_json::to_value(flaws).ok(),
+        _ => None,
+    };
+    let mut problem = Problem::from(error);
+    if is_ours {
+        problem = problem.with_status(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    if let Some(seconds) = retry_after {
+        problem = problem.with_header(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some((name, value)) = special {
+        problem = problem.with_header(name, value);
+    }
+    for (name, value) in limit
+        .iter()
+        .flat_map(|(name, quota)| rate_limit(name, *quota))
+    {
+        problem = problem.with_header(name, value);
+    }
+    match flaws {
+        Some(flaws) => problem.with_member("errors", flaws),
+        None => problem,
+    }
+}
+
+/// `RateLimit-Policy` and `RateLimit` of an integration's rate.
+fn rate_limit(name: &Name, quota: Quota) -> Vec<(HeaderName, HeaderValue)> {
+    let policy = format!("\"{name}\";q={};w={}", quota.requests, quota.seconds);
+    let state = match quota.wait_seconds {
+        0 => format!("\"{name}\";r={}", quota.remaining),
+        wait => format!("\"{name}\";r={};t={wait}", quota.remaining),
+    };
+    let values = [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, state)];
+    let values = values.into_iter();
+    values
+        .filter_map(|(header, text)| Some((header, HeaderValue::try_from(text).ok()?)))
+        .collect()
+}
+
+fn with_quota(mut response: Response, name: &Name, quota: Option<Quota>) -> Response {
+    for (header, value) in quota.iter().flat_map(|quota| rate_limit(name, *quota)) {
+        response.headers_mut().insert(header, value);
+    }
+    response
+}
+
+/// CloudEvents' webhook handshake. Everybody is told that events may come, since each has to
+/// bring a token anyway; whether the name exists is not told.
+fn handshake(headers: &HeaderMap) -> Response {
+    let mut response = StatusCode::OK.into_response();
+    let answer = response.headers_mut();
+    answer.insert(header::ALLOW, METHODS);
+    answer.insert(ACCEPT_POST_NAME, HeaderValue::from_static(ACCEPT_POST));
+    if let Some(origin) = headers.get(REQUEST_ORIGIN) {
+        answer.insert(ALLOWED_ORIGIN, origin.clone());
+        if headers.contains_key(REQUEST_RATE) {
+            answer.insert(ALLOWED_RATE, HeaderValue::from_static("*"));
+        }
+    }
+    response
+}
+
+fn no_such_method(method: &Method) -> Response {
+    Problem::invalid(format!("use {method} here"), "POST a body, see Accept-Post")
+        .with_status(StatusCode::METHOD_NOT_ALLOWED)
+        .with_header(header::ALLOW, METHODS)
+        .with_header(ACCEPT_POST_NAME, HeaderValue::from_static(ACCEPT_POST))
+        .into_response()
+}
+
+/// Throws away some of a body that was refused. A client that waits for a go-ahead gets none.
+async fn discard(headers: &HeaderMap, mut body: BodyDataStream) {
+    if headers.contains_key(header::EXPECT) {
+        return;
+    }
+    let read = async {
+        let mut bytes = 0_usize;
+        while let Some(Ok(piece)) = body.next().await {
+            bytes = bytes.saturating_add(piece.len());
+            if bytes > DISCARDED_BYTES_MAX {
+                return;
+            }
+        }
+    };
+    // Whether all of it came does not matter: the connection is closed if not.
+    let _ = timeout(DISCARD_TIMEOUT, read).await;
+}
