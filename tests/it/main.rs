@@ -29,3 +29,4 @@ mod prove;
 mod push;
 mod source;
 mod source_letters;
+mod topics;
