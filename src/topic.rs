@@ -15,7 +15,7 @@ pub const INTERNAL_TOPICS: [&str; 9] = [
     "__connect_configs",
     "__connect_status",
     "__transaction_state",
-    "__share_group_state",
+    SHARE_GROUP_STATE,
     PUSH_KEYS,
     "_schemas",
 ];
@@ -24,6 +24,8 @@ pub const INTERNAL_TOPICS: [&str; 9] = [
 pub const CLUSTER_METADATA: &str = "__cluster_metadata";
 /// Offsets and generations of consumer groups, in Kafka's own record formats.
 pub const CONSUMER_OFFSETS: &str = "__consumer_offsets";
+/// What shared groups have open, and which dead letters were redriven.
+pub const SHARE_GROUP_STATE: &str = "__share_group_state";
 /// Source positions of connectors, keyed as Kafka Connect keys them.
 pub const CONNECT_OFFSETS: &str = "__connect_offsets";
 /// Idempotency keys of pushes.

@@ -11,10 +11,14 @@
 
 #[path = "tidy/code.rs"]
 mod code;
+#[path = "tidy/deployment.rs"]
+mod deployment;
 #[path = "tidy/documents.rs"]
 mod documents;
 #[path = "tidy/layers.rs"]
 mod layers;
+#[path = "tidy/monitoring.rs"]
+mod monitoring;
 #[path = "tidy/tables.rs"]
 mod tables;
 #[path = "tidy/tree.rs"]

@@ -6,6 +6,8 @@
 //! stop:  not ready, accept no more -> finish requests -> connectors -> groups -> log
 //! ```
 
+mod declared;
+mod declared_plan;
 mod demo;
 mod error;
 mod gauges;
@@ -17,6 +19,6 @@ mod server;
 mod settings;
 mod signals;
 
-pub use demo::{Demo, PrivatePostgres, demo, postgres_program};
+pub use demo::{App, Demo, Issuer, PrivatePostgres, Registry, demo, postgres_program};
 pub use error::Error;
 pub use serve::{Serve, serve};

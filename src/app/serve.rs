@@ -68,14 +68,20 @@ async fn run(
         server.stop().await;
         return Err(error);
     }
-    let failed = tokio::select! {
-        name = signals.next() => {
-            tracing::info!(signal = name, "stopping");
-            None
-        }
-        error = server.failed() => {
-            tracing::error!(error = %chain(&error), "stopping");
-            Some(error)
+    let failed = loop {
+        tokio::select! {
+            name = signals.next_of_all() => {
+                if name == "SIGHUP" {
+                    server.reload();
+                    continue;
+                }
+                tracing::info!(signal = name, "stopping");
+                break None;
+            }
+            error = server.failed() => {
+                tracing::error!(error = %chain(&error), "stopping");
+                break Some(error);
+            }
         }
     };
     tokio::select! {

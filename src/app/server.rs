@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::declared::Declared;
 use super::error::Error;
 use super::{gauges, settings};
 use crate::clock::Clock;
@@ -38,6 +39,7 @@ const LOG_TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) struct Server {
     log: Log,
     connectors: Connectors,
+    declarations: Declared,
     listeners: Listeners,
     /// Cancelled first: the faces accept no more and `/readyz` says no.
     draining: CancellationToken,
@@ -73,11 +75,14 @@ impl Server {
         let listeners = bound.addresses();
         let rules = Rules::new(config.declarations.clone());
         let log = open_log(config, &rules, &clock).await?;
+        let partitions = settings::partitions(config);
+        let (file, now) = (&config.topics_file, clock.clone());
+        let declarations = Declared::new(file, log.clone(), rules.clone(), now, partitions);
+        declarations.begin().await;
         let (groups, groups_service) =
             Groups::open(log.clone(), clock.clone(), group::Config::default()).await?;
         let (push, push_service) = Push::open(log.clone(), clock.clone(), rules.clone()).await?;
         let declared = settings::connectors(config, environment);
-        let partitions = settings::partitions(config);
         let connectors =
             Connectors::start(declared, log.clone(), clock.clone(), partitions).await?;
         let (shares, shares_service) =
@@ -97,6 +102,7 @@ impl Server {
         let handles = Handles {
             log: log.clone(),
             rules: rules.clone(),
+            declaring: Some(Arc::new(declarations.clone())),
             groups: groups.clone(),
             connectors: connectors.clone(),
             letters,
@@ -142,6 +148,8 @@ impl Server {
             let page = http::serve_metrics(listener, pages, closing.clone());
             observers.push(watched.spawn("metrics", &closing, page));
         }
+        let rereading = declarations.clone().run(closing.clone());
+        observers.push(watched.spawn("declarations", &closing, rereading));
         observers.push(watched.spawn("metrics upkeep", &closing, recorder.upkeep()));
         let pushes = watched.spawn("pushes", &closing, push_service.run(closing.clone()));
         let counting = letters_service.run(closing.clone());
@@ -152,6 +160,7 @@ impl Server {
         Ok(Server {
             log,
             connectors,
+            declarations,
             listeners,
             draining,
             faces,
@@ -167,6 +176,11 @@ impl Server {
     /// Where it listens.
     pub(super) fn listeners(&self) -> &Listeners {
         &self.listeners
+    }
+
+    /// Has the declarations read again.
+    pub(super) fn reload(&self) {
+        self.declarations.ask();
     }
 
     /// The log, for who reads beside the faces.

@@ -1,5 +1,6 @@
 //! SIGTERM and SIGINT: the first asks for an orderly end, the second ends the process at once.
-//! SIGHUP asks a server to apply changed files, which is not built: it is told and changes nothing.
+//! SIGHUP asks a running server to read its declarations again; before and behind that it is told
+//! and changes nothing.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -34,7 +35,7 @@ impl Signals {
     pub(super) async fn next(&mut self) -> &'static str {
         loop {
             match self.next_of_all().await {
-                "SIGHUP" => tracing::warn!("SIGHUP changes nothing: restart to apply new settings"),
+                "SIGHUP" => tracing::warn!("SIGHUP changes nothing while starting or stopping"),
                 name => return name,
             }
         }

@@ -27,14 +27,14 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    pub(super) fn new(config: &Config) -> Expected {
+    pub(super) fn new(config: Config) -> Expected {
         let quoted: Vec<String> = config
             .issuers
             .iter()
             .map(|it| format!("\"{it}\""))
             .collect();
         Expected {
-            issuers: config.issuers.clone(),
+            issuers: config.issuers,
             issuers_text: quoted.join(" or ").into(),
             audience: config.audience.as_str().into(),
         }
@@ -177,7 +177,7 @@ mod tests {
     const NOW_S: i64 = 1_700_000_000;
 
     fn expected() -> Expected {
-        Expected::new(&Config {
+        Expected::new(Config {
             issuers: vec!["https://a/oidc".to_owned(), "https://b/oidc".to_owned()],
             audience: "https://api".to_owned(),
             jwks_url: None,

@@ -72,7 +72,6 @@ impl Issuer {
             while let Ok((stream, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::SeqCst);
                 let behaviour = behaves.lock().clone();
-                #[expect(clippy::disallowed_methods, reason = "a set that ends with the issuer")]
                 connections.spawn(serve(stream, behaviour));
             }
         });

@@ -160,6 +160,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn anything_else_is_refused_with_its_own_words() {
         let good = r#"{"alg":"ES384","kid":"k"}"#;
         let kid = |kid: &str| token(&format!(r#"{{"alg":"ES384","kid":{kid}}}"#), "{}");

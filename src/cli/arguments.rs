@@ -160,6 +160,18 @@ pub(super) struct Healthcheck {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Topics {
+    /// Show what topics.yaml would change, without changing it
+    Plan {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have the server read topics.yaml again and make it hold
+    Apply {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// List the topics
     List {
         /// Print JSON
@@ -326,7 +338,7 @@ pub(super) enum Dlq {
         #[arg(long = "offset", value_name = "OFFSET")]
         offsets: Vec<i64>,
         /// The partition of these offsets [default: 0]
-        #[arg(long, short = 'p', requires = "offsets")]
+        #[arg(long, short = 'p', requires = "offsets", conflicts_with = "all")]
         partition: Option<i32>,
         /// Append a copy to the record's topic where retention removed the record; every group of
         /// that topic will read it

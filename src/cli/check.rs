@@ -97,6 +97,15 @@ fn print(config: &Config, connectors: &Connectors) -> Result<(), Failure> {
         ]);
     }
     table.print()?;
+    let declared = declared(config);
+    if !declared.is_empty() {
+        output::line(b"")?;
+        let mut table = Table::new(&["DECLARED", "NAME"]);
+        for (kind, name) in declared {
+            table.row([kind.to_owned(), name.to_owned()]);
+        }
+        table.print()?;
+    }
     for (path, keys) in &connectors.reports {
         output::line(b"")?;
         let file = path.display().to_string();
@@ -112,6 +121,19 @@ fn print(config: &Config, connectors: &Connectors) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// What topics.yaml declares, in its order.
+fn declared(config: &Config) -> Vec<(&'static str, &str)> {
+    let declared = &config.declarations;
+    let topics = declared
+        .topics
+        .iter()
+        .map(|one| ("topic", one.name.as_str()));
+    let groups = declared.groups.iter().map(|one| ("group", one.id.as_str()));
+    let integrations = declared.integrations.iter();
+    let integrations = integrations.map(|one| ("integration", one.name.as_str()));
+    topics.chain(groups).chain(integrations).collect()
 }
 
 fn report(config: &Config, connectors: &Connectors) -> Value {
@@ -142,6 +164,10 @@ fn report(config: &Config, connectors: &Connectors) -> Value {
         "errors": [],
         "warnings": config.warnings,
         "settings": config.settings.iter().map(setting).collect::<Vec<_>>(),
+        "declared": declared(config)
+            .into_iter()
+            .map(|(kind, name)| json!({"kind": kind, "name": name}))
+            .collect::<Vec<_>>(),
         "connectors": run.chain(off).chain(problems).collect::<Vec<_>>(),
         "files": files.collect::<Vec<_>>(),
     })

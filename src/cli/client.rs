@@ -58,7 +58,7 @@ impl Client {
                     environment: &environment,
                     file: None,
                 };
-                let config = config::load(&sources)?;
+                let config = config::load_settings(&sources)?;
                 (local_url(&config.http_listen), config.admin_password)
             }
         };

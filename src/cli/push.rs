@@ -100,7 +100,7 @@ async fn token(flags: &Push, environment: &Environment) -> Result<String, Failur
         environment,
         file: None,
     };
-    let logto = config::load(&sources)?.logto;
+    let logto = config::load_settings(&sources)?.logto;
     let logto = logto.ok_or_else(|| {
         let mend = "set PENSTOCK_TOKEN, or PENSTOCK_LOGTO_ENDPOINT and PENSTOCK_LOGTO_RESOURCE";
         refused("no issuer is set", mend)

@@ -11,6 +11,8 @@ use super::output::{self, Table};
 pub(super) async fn run(command: Topics) -> Result<(), Failure> {
     let client = Client::of_process()?;
     match command {
+        Topics::Plan { json } => declarations(&client, true, json).await,
+        Topics::Apply { json } => declarations(&client, false, json).await,
         Topics::List { json } => list(&client, json).await,
         Topics::Describe { topic, json } => describe(&client, &topic, json).await,
         Topics::Create {
@@ -45,6 +47,38 @@ fn object(settings: Vec<(String, String)>) -> Value {
         .into_iter()
         .map(|(name, value)| (name, Value::String(value)));
     Value::Object(settings.collect::<Map<_, _>>())
+}
+
+/// What the file changes, a line each; fails where a change could not be made.
+async fn declarations(client: &Client, dry_run: bool, json: bool) -> Result<(), Failure> {
+    let body = json!({ "dry_run": dry_run });
+    let path = "/declarations/apply";
+    let answer = client.send_json(Method::POST, path, &body).await?;
+    let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+    let mut failed = 0;
+    let mut table = Table::new(&["ACTION", "WHAT", "HOW"]);
+    for step in items(&answer, "steps") {
+        table.row([
+            text(step, "action"),
+            text(step, "subject"),
+            text(step, "detail"),
+        ]);
+        if let Some(error) = step.get("error").and_then(Value::as_str) {
+            failed += 1;
+            eprintln!("error: {}: {error}", text(step, "subject"));
+        }
+    }
+    if json {
+        output::json(&answer)?;
+    } else if items(&answer, "steps").next().is_none() {
+        eprintln!("nothing to change");
+    } else {
+        table.print()?;
+    }
+    match failed {
+        0 => Ok(()),
+        _ => Err(Failure::shown()),
+    }
 }
 
 async fn list(client: &Client, json: bool) -> Result<(), Failure> {

@@ -87,7 +87,7 @@ fn folder(data_dir: Option<PathBuf>) -> Result<PathBuf, Failure> {
                 environment: &environment,
                 file: None,
             };
-            config::load(&sources)?.data_dir
+            config::load_settings(&sources)?.data_dir
         }
     };
     if dir.is_dir() {

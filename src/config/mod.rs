@@ -36,6 +36,6 @@ pub use listen::{Advertise, Listen};
 pub use load::{Origin, Setting, Sources};
 pub use problem::{Place, Problem, Problems};
 pub use secret::Secret;
-pub use serve::{Anonymous, Config, Logto, load};
+pub use serve::{Anonymous, Config, Logto, load, load_settings};
 pub use suggest::nearest;
 pub use tables::TableFilter;

@@ -95,6 +95,16 @@ const MESSAGE_BYTES: (u64, u64) = (1, 32 << 20);
 
 /// Reads all sources. Errors are all problems that stop the start, not only the first.
 pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
+    load_with(sources, true)
+}
+
+/// Reads all sources but for the declared topics, for commands that only look for a server: a
+/// mistake there must not keep `healthcheck` from answering.
+pub fn load_settings(sources: &Sources<'_>) -> Result<Config, Problems> {
+    load_with(sources, false)
+}
+
+fn load_with(sources: &Sources<'_>, declared: bool) -> Result<Config, Problems> {
     let layered = layer(sources);
     let mut reader = Reader {
         settings: &layered.settings,
@@ -103,7 +113,10 @@ pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
     };
     let source = reader.source();
     let topics_file = PathBuf::from(reader.text("topics.file"));
-    let declarations = reader.declarations(&topics_file);
+    let declarations = match declared {
+        true => reader.declarations(&topics_file),
+        false => Declarations::default(),
+    };
     let config = Config {
         file: layered.file,
         data_dir: PathBuf::from(reader.text("data_dir")),

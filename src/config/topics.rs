@@ -159,7 +159,7 @@ fn part_matches(pattern: &str, name: &str) -> bool {
 }
 
 /// What holds for topics of a name. `None` leaves the default.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TopicRule {
     /// Which topics.
     pub name: NamePattern,
@@ -193,6 +193,13 @@ pub enum CleanupPolicy {
 pub struct Schema {
     validator: Arc<jsonschema::Validator>,
     source: Arc<serde_json::Value>,
+}
+
+/// Equal where they were written alike.
+impl PartialEq for Schema {
+    fn eq(&self, other: &Schema) -> bool {
+        self.source == other.source
+    }
 }
 
 /// One place where a value does not fit its schema.
@@ -240,7 +247,7 @@ impl Schema {
 }
 
 /// The policy of the groups of a name.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupRule {
     /// Which groups.
     pub id: NamePattern,
@@ -285,7 +292,7 @@ impl Default for GroupPolicy {
 pub const BODY_BYTES: u32 = 1 << 20;
 
 /// A third party that pushes into `integrations.<name>.data`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Integration {
     /// `[a-z0-9][a-z0-9-]{0,62}`, not `lifecycle`.
     pub name: String,

@@ -1,6 +1,6 @@
 //! Why a question about dead letters, a redrive or a purge was refused.
 
-use crate::error::{self as codes, Code, Explain, Kind};
+use crate::error::{self as codes, Code, Explain, Kind, chain};
 use crate::topic::{Offset, PartitionId};
 use crate::{group, log};
 
@@ -101,6 +101,16 @@ pub enum Obstacle {
         /// Who writes it.
         owner: String,
     },
+    /// The group does not take the record back.
+    #[error("{what}")]
+    Group {
+        /// The stable code.
+        code: Code,
+        /// Why, for people.
+        what: String,
+        /// What to do about it, where the group knows.
+        mend: Option<String>,
+    },
     /// Nobody would read it.
     #[error("there is no group \"{0}\" that would read it")]
     NoGroup(String),
@@ -131,6 +141,15 @@ pub enum Obstacle {
 }
 
 impl Obstacle {
+    /// What a group says of a letter.
+    pub(super) fn of_group(error: &group::Error) -> Obstacle {
+        Obstacle::Group {
+            code: error.code(),
+            what: format!("failed to {}", chain(error)),
+            mend: error.mend(),
+        }
+    }
+
     /// The stable code.
     #[must_use]
     pub fn code(&self) -> Code {
@@ -146,6 +165,7 @@ impl Obstacle {
             | Obstacle::Misfit { .. }
             | Obstacle::TooLarge { .. }
             | Obstacle::NoTarget(_) => codes::DLQ_NOT_REDRIVABLE,
+            Obstacle::Group { code, .. } => *code,
         }
     }
 
@@ -164,6 +184,9 @@ impl Obstacle {
             | Obstacle::Owned { .. } => {
                 "take what is needed from the letter itself (penstock dlq export), and purge it".to_owned()
             }
+            Obstacle::Group { mend, .. } => mend.clone().unwrap_or_else(|| {
+                "look at the group: penstock groups describe GROUP".to_owned()
+            }),
             Obstacle::NoGroup(_) => {
                 "let a member of the group read first, or take what is needed from the letter itself (penstock dlq export)".to_owned()
             }

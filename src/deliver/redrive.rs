@@ -151,7 +151,7 @@ impl Run {
             })?;
             accepted.push((offset, step));
         }
-        self.apply(&partition, accepted).await
+        self.apply(&partition, accepted, true).await
     }
 
     /// Redrives all open letters that can be, as far as the time reaches.
@@ -222,7 +222,7 @@ impl Run {
                 Err(why) => self.refuse_for(partition.id, offset, &why),
             }
         }
-        self.apply(partition, accepted).await?;
+        self.apply(partition, accepted, false).await?;
         Ok(count)
     }
 
@@ -234,11 +234,13 @@ impl Run {
         plan::plan(&self.shared, &self.way, &self.place, partition, offsets).await
     }
 
-    /// Does it: what becomes available again in one append, what is copied in another.
+    /// Does it: what becomes available again in one append, what is copied in another. Where
+    /// `is_whole`, one that is refused by its group leaves all as they are.
     async fn apply(
         &mut self,
         partition: &Arc<Partition>,
         steps: Vec<(Offset, Step)>,
+        is_whole: bool,
     ) -> Result<(), Error> {
         let letters: BTreeSet<(PartitionId, Offset)> = steps
             .iter()
@@ -252,30 +254,53 @@ impl Run {
                 Step::Copy(copy) => copies.push((offset, copy)),
             }
         }
-        let outcome = match self.copy(partition.id, copies).await {
-            Ok(()) => self.give(gives).await,
+        let copied: Vec<Offset> = copies.iter().map(|(offset, _)| *offset).collect();
+        let outcome = match self.give(gives, is_whole).await {
+            Ok(()) => self.copy(partition.id, copies).await,
             Err(error) => Err(error),
+        };
+        let outcome = match outcome {
+            // Some became available again before the copies failed: told, not taken back.
+            Err(error) if is_whole && self.outcome.redriven > 0 => {
+                for offset in copied {
+                    let detail = format!("failed to {}", chain(&error));
+                    self.refuse(partition.id, offset, error.code(), detail, error.mend());
+                }
+                Ok(())
+            }
+            outcome => outcome,
         };
         // Also where the outcome is not known: the marks say what happened.
         self.shared.settle_marked(&self.topic.name, &letters);
         outcome
     }
 
-    async fn give(&mut self, gives: Vec<Redrive>) -> Result<(), Error> {
+    async fn give(&mut self, gives: Vec<Redrive>, is_whole: bool) -> Result<(), Error> {
         let Some(group) = self.place.group().filter(|_| !gives.is_empty()) else {
             return Ok(());
         };
         let group = GroupId::parse(group)?;
-        let done = self.shared.parts.shares.redrive(&group, &gives).await?;
+        let shares = &self.shared.parts.shares;
+        let done = match is_whole {
+            true => shares.redrive_whole(&group, &gives).await?,
+            false => shares.redrive(&group, &gives).await?,
+        };
         let count = u64::try_from(done.done).unwrap_or(u64::MAX);
         self.outcome.redriven = self.outcome.redriven.saturating_add(count);
         for refused in done.refused {
-            // The record was removed since it was looked for.
-            if let Some(letter) = gives.get(refused.index) {
-                let (partition, offset) = (letter.letter_partition, letter.letter_offset);
-                let why = refused.why;
-                self.refuse(partition, offset, why.code(), chain(&why), why.mend());
+            let Some(letter) = gives.get(refused.index) else {
+                continue;
+            };
+            let why = Obstacle::of_group(&refused.why);
+            if is_whole {
+                return Err(Error::Refused {
+                    topic: letter.letter_topic.to_string(),
+                    partition: letter.letter_partition,
+                    offset: letter.letter_offset,
+                    why,
+                });
             }
+            self.refuse_for(letter.letter_partition, letter.letter_offset, &why);
         }
         Ok(())
     }

@@ -66,12 +66,37 @@ pub enum Error {
     #[error("store the group's change")]
     Log(#[source] Arc<log::Error>),
     /// What the topic holds cannot be read.
-    #[error("read __consumer_offsets at offset {offset}: {what}")]
+    #[error("read {topic} at offset {offset}: {what}")]
     Damaged {
+        /// Which topic.
+        topic: &'static str,
         /// Where.
         offset: i64,
         /// What is wrong.
         what: String,
+    },
+    /// The group is of the other kind.
+    #[error("use group \"{group}\" as {asked}: it is {is}")]
+    OtherKind {
+        /// Id of the group.
+        group: String,
+        /// What it is: `an ordered group` or `a shared group`.
+        is: &'static str,
+        /// What it was used as.
+        asked: &'static str,
+    },
+    /// A dead letter stands for something that cannot be made available again.
+    #[error("redrive a dead letter: {0}")]
+    NotRedrivable(&'static str),
+    /// Retention or compaction removed the record that a dead letter stands for.
+    #[error("redrive offset {offset} of {topic}-{partition}, which is not kept any more")]
+    RecordGone {
+        /// The record's topic.
+        topic: String,
+        /// Its partition.
+        partition: i32,
+        /// Its offset.
+        offset: i64,
     },
     /// The process is going down.
     #[error("serve groups while shutting down")]
@@ -100,6 +125,9 @@ impl Explain for Error {
             Error::LimitReached { .. } | Error::MetadataTooLarge(_) => error::GROUP_LIMIT,
             Error::Log(cause) => cause.code(),
             Error::Damaged { .. } => error::GROUP_DAMAGED,
+            Error::OtherKind { .. } => error::GROUP_KIND,
+            Error::NotRedrivable(_) => error::DLQ_NOT_REDRIVABLE,
+            Error::RecordGone { .. } => error::DLQ_RECORD_GONE,
             Error::Closing => error::GROUP_CLOSING,
         }
     }
@@ -120,6 +148,9 @@ impl Explain for Error {
             | Error::InvalidSessionTimeout(_)
             | Error::LimitReached { .. }
             | Error::MetadataTooLarge(_)
+            | Error::OtherKind { .. }
+            | Error::NotRedrivable(_)
+            | Error::RecordGone { .. }
             | Error::Invalid(_) => Kind::Definite,
         }
     }
@@ -129,6 +160,9 @@ impl Explain for Error {
             Error::NotEmpty(group) => Some(format!(
                 "stop the members of \"{group}\" and try again once `penstock groups describe \
                  {group}` shows it empty"
+            )),
+            Error::OtherKind { group, .. } => Some(format!(
+                "use another group id, or delete the group first: penstock groups delete {group}"
             )),
             Error::InvalidGroup { .. } => {
                 Some("choose a group id that does not begin with push. or source.".to_owned())

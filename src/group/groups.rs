@@ -103,6 +103,7 @@ impl Groups {
         {
             let mut state = self.shared.state.lock();
             state.check_open()?;
+            state.check_ordered(group)?;
             state.check_room(join.protocols.iter().map(|(n, m)| n.len() + m.len()).sum())?;
             if !state.groups.contains_key(group) {
                 if !join.member.is_empty() {
@@ -180,6 +181,7 @@ impl Groups {
         let answered = {
             let mut state = self.shared.state.lock();
             state.check_open()?;
+            state.check_ordered(group)?;
             let offsets = self.shared.offsets(commits);
             let grown = |(_, _, c): &(_, _, Option<Committed>)| {
                 OFFSET_BYTES + c.as_ref().map_or(0, |c| c.metadata.len())
@@ -260,7 +262,8 @@ impl Groups {
     #[must_use]
     pub fn list(&self) -> Vec<Listing> {
         let state = self.shared.state.lock();
-        let listed = state.groups.values().map(|group| Listing {
+        let ordered = |group: &&Group| !state.shared_ids.contains(group.id());
+        let listed = state.groups.values().filter(ordered).map(|group| Listing {
             group: group.id().clone(),
             protocol_type: group.protocol_type().unwrap_or_default().to_owned(),
             phase: group.phase(),
@@ -323,6 +326,31 @@ impl Groups {
         answered.await.unwrap_or(Err(Error::Closing))
     }
 
+    /// Takes `group` for a shared group, unless it is an ordered one with members or offsets.
+    pub(in crate::group) fn claim_shared(&self, group: &GroupId) -> Result<(), Error> {
+        let mut state = self.shared.state.lock();
+        state.check_open()?;
+        match state.groups.get(group) {
+            Some(known) if !known.is_unused() => {
+                return Err(Error::OtherKind {
+                    group: group.to_string(),
+                    is: "an ordered group",
+                    asked: "a shared one",
+                });
+            }
+            // Nobody waits for it: an empty group that comes back after a restart is no harm.
+            Some(_) => drop(self.shared.write_deletion(&mut state, group, None)),
+            None => {}
+        }
+        state.shared_ids.insert(group.clone());
+        Ok(())
+    }
+
+    /// The shared group of this id is gone.
+    pub(in crate::group) fn release_shared(&self, group: &GroupId) {
+        self.shared.state.lock().shared_ids.remove(group);
+    }
+
     /// Deletes what any group committed for a topic that is gone. Should this be cut short, the
     /// topic's id keeps the old offsets from counting for a new topic of the same name.
     pub async fn topic_deleted(&self, topic: &TopicName) -> Result<(), Error> {
@@ -364,6 +392,7 @@ async fn offsets_partition(log: &Log) -> Result<Arc<Partition>, Error> {
         .partition(PartitionId(0))
         .cloned()
         .ok_or_else(|| Error::Damaged {
+            topic: CONSUMER_OFFSETS,
             offset: 0,
             what: "the topic has no partition".to_owned(),
         })

@@ -74,7 +74,11 @@ impl Groups {
     }
 }
 
-async fn timestamp_at(log: &Log, partition: &Arc<Partition>, offset: Offset) -> Option<i64> {
+pub(super) async fn timestamp_at(
+    log: &Log,
+    partition: &Arc<Partition>,
+    offset: Offset,
+) -> Option<i64> {
     let read = log.read(partition, offset, 1).await.ok()?;
     for chunk in &read.chunks {
         for batch in batches(chunk) {

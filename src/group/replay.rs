@@ -14,7 +14,7 @@ use super::state::{Group, Now};
 use super::stored::{Key, decode_group, decode_offset};
 use crate::log::{Log, Partition};
 use crate::record::{Record, Records, batches};
-use crate::topic::{Offset, TopicName};
+use crate::topic::{CONSUMER_OFFSETS, Offset, TopicName};
 
 /// Serial of every group that was read back: none of them has a write under way.
 pub(super) const SERIAL: u64 = 0;
@@ -42,6 +42,7 @@ pub(super) async fn replay(
         }
         if next == before {
             return Err(Error::Damaged {
+                topic: CONSUMER_OFFSETS,
                 offset: next.0,
                 what: "no batch begins there".to_owned(),
             });
@@ -64,6 +65,7 @@ impl Replay {
     /// Takes the batches of a chunk; returns the offset behind them.
     fn chunk(&mut self, chunk: &[u8], mut next: Offset) -> Result<Offset, Error> {
         let damaged = |offset: Offset, error: &dyn std::error::Error| Error::Damaged {
+            topic: CONSUMER_OFFSETS,
             offset: offset.0,
             what: error.to_string(),
         };

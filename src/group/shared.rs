@@ -48,6 +48,8 @@ pub(super) struct State {
     /// When which group has something to do; at most one entry for a group.
     pub(super) timers: BTreeSet<(i64, GroupId)>,
     armed: HashMap<GroupId, i64>,
+    /// Ids that are shared groups: none of `groups` has one of them.
+    pub(super) shared_ids: BTreeSet<GroupId>,
     /// Nothing is taken any more.
     pub(super) is_closing: bool,
 }
@@ -182,6 +184,18 @@ impl State {
     pub(super) fn check_open(&self) -> Result<(), Error> {
         if self.is_closing {
             return Err(Error::Closing);
+        }
+        Ok(())
+    }
+
+    /// Checks that an id is not that of a shared group.
+    pub(super) fn check_ordered(&self, group: &GroupId) -> Result<(), Error> {
+        if self.shared_ids.contains(group) {
+            return Err(Error::OtherKind {
+                group: group.to_string(),
+                is: "a shared group",
+                asked: "an ordered one",
+            });
         }
         Ok(())
     }

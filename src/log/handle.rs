@@ -216,6 +216,14 @@ impl Log {
         self.0.config.topic_defaults(name)
     }
 
+    /// Sets what `topics.yaml` declares for a topic of this name, and leaves the rest.
+    pub fn declare(&self, name: &TopicName, config: &mut TopicConfig) {
+        let rules = self.0.config.rules.now();
+        if let Some(rule) = rules.topic(name.as_str()).filter(|_| !name.is_internal()) {
+            config.declare(rule);
+        }
+    }
+
     /// Partitions for a new topic of this name: as `topics.yaml` declares, else `otherwise`.
     pub fn default_partitions(&self, name: &TopicName, otherwise: u32) -> u32 {
         let rules = self.0.config.rules.now();

@@ -89,6 +89,12 @@ pub fn install(version: &'static str, revision: &'static str) -> Result<Handle, 
     let handle = Handle::new(recorder.handle());
     metrics::set_global_recorder(recorder).map_err(|_| InstallError::Second)?;
     describe();
+    // Those without labels are there from the start; the others appear with their objects.
+    for metric in ALL.iter().filter(|metric| metric.labels.is_empty()) {
+        if metric.form == Form::Histogram {
+            drop(metrics::histogram!(metric.name));
+        }
+    }
     metrics::gauge!(BUILD_INFO, "version" => version, "revision" => revision).set(1.0);
     Ok(handle)
 }

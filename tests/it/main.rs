@@ -13,13 +13,16 @@
 
 mod support;
 
+mod auth;
 mod bench;
+mod console;
 mod golden;
 mod hostile;
 mod invariants;
 mod kafka;
 mod log;
 mod migrations;
+mod monitoring;
 mod ops;
 mod prove;
 mod push;

@@ -33,7 +33,7 @@ const CLAIMS: &[&str] = &[
 ];
 
 /// Names beginning with `penstock_` that are no metrics: a slot and publication of an example.
-const NO_METRICS: &[&str] = &["penstock_app"];
+const NO_METRICS: &[&str] = &["penstock_app", "penstock_shop"];
 
 /// What people read and run beside the source.
 fn documents() -> Vec<File> {
@@ -43,6 +43,9 @@ fn documents() -> Vec<File> {
         "Makefile",
         "Dockerfile",
         "compose.yaml",
+        "docker-compose.yml",
+        "docker-compose.override.yml",
+        ".env.example",
         "cdc",
         "topics",
         "monitoring",

@@ -111,6 +111,7 @@ fn recorded() -> Vec<&'static names::Metric> {
     };
     names::ALL
         .iter()
+        .chain(names::PROCESS)
         .filter(|metric| is_used(&constant(metric)))
         .collect()
 }

@@ -6,6 +6,7 @@
 
 mod cluster;
 mod folder;
+mod issuer;
 mod migrations;
 mod printer;
 mod private;
@@ -14,5 +15,6 @@ mod run;
 mod shop;
 mod watchdog;
 
+pub use issuer::{App, Issuer, Registry};
 pub use private::{PrivatePostgres, postgres_program};
 pub use run::{Demo, demo};

@@ -158,5 +158,5 @@ fn address(server: &Server) -> Result<String, Failure> {
         environment: &environment,
         file: None,
     };
-    Ok(reachable(&config::load(&sources)?.kafka_listen).to_string())
+    Ok(reachable(&config::load_settings(&sources)?.kafka_listen).to_string())
 }

@@ -7,14 +7,18 @@ import { h } from './view.js';
 import { bodyOf, detail } from './tail.js';
 
 
-const LIMIT = 200;
+/** Letters shown. */
+const SHOWN_MAX = 200;
+/** Letters asked for at a time, and how often at most: redriven ones stay until they expire. */
+const PAGE = 500;
+const PAGES_MAX = 8;
 const ORIGINS = { group: 'a group', push: 'pushes', source: 'a source' };
-/** Reasons that say that nobody could work the record off. */
+/** Only what a group gave up on has somewhere to go back to. */
 const REDRIVABLE = 'group';
 
-let chosen = new Set();
+let chosen = new Map();
 let opened = new Set();
-let wantedReason = '';
+let wanted = { reason: '', key: '', redriven: false };
 
 export function mark(ctx) {
   const depth = ctx.dlq ? ctx.dlq.topics.reduce((sum, one) => sum + one.depth, 0) : 0;
@@ -22,16 +26,25 @@ export function mark(ctx) {
 }
 
 export function enter() {
-  chosen = new Set();
+  chosen = new Map();
   opened = new Set();
-  wantedReason = '';
+  wanted = { reason: '', key: '', redriven: false };
 }
 
-export function load(ctx) {
-  if (!ctx.args[0]) return Promise.resolve(null);
-  const query = new URLSearchParams({ limit: String(LIMIT) });
-  if (wantedReason) query.set('reason', wantedReason);
-  return ask(`${path('dlq', ctx.args[0])}?${query}`, { exactly: true });
+export async function load(ctx) {
+  if (!ctx.args[0]) return null;
+  const records = [];
+  let from = 'start';
+  for (let page = 0; page < PAGES_MAX && records.length < SHOWN_MAX; page += 1) {
+    const query = new URLSearchParams({ limit: String(PAGE), from });
+    if (wanted.reason) query.set('reason', wanted.reason);
+    if (wanted.key) query.set('key', wanted.key);
+    const answer = await ask(`${path('dlq', ctx.args[0])}?${query}`, { exactly: true });
+    records.push(...answer.records.filter((record) => wanted.redriven || !record.redriven));
+    if (answer.records.length < PAGE || answer.next === from) break;
+    from = answer.next;
+  }
+  return { records: records.slice(0, SHOWN_MAX) };
 }
 
 export function render(ctx) {
@@ -62,51 +75,80 @@ function one(ctx) {
     h('p', { class: 'depth' }, h('span', { id: 'depth' }, count(depth)), depth === 1 ? ' waits' : ' wait', summary && depth ? `, the oldest for ${span(summary.oldest_age_seconds)}` : '')];
   if (!ctx.data) return [...head, h('p', { class: 'loading' }, 'Loading…')];
   const records = ctx.data.records;
-  const offsets = new Set(records.map((record) => record.offset));
-  for (const offset of chosen) if (!offsets.has(offset)) chosen.delete(offset);
+  const open = new Set(records.filter((record) => !record.redriven).map(idOf));
+  for (const id of [...chosen.keys()]) if (!open.has(id)) chosen.delete(id);
   const canRedrive = !summary || summary.origin === REDRIVABLE;
+  const set = (name, value) => { wanted[name] = value; ctx.refresh(); };
+  const reasons = Object.keys((summary && summary.reasons) || {});
   const tools = h('div', { class: 'tools actions' },
-    h('input', { type: 'search', placeholder: 'Filter by reason', 'aria-label': 'Filter by reason', value: wantedReason, onchange: (event) => { wantedReason = event.target.value.trim(); ctx.refresh(); } }),
-    canRedrive && action(chosen.size ? `Redrive ${count(chosen.size)}` : 'Redrive selected', () => redrive(ctx, name, [...chosen]), { kind: 'primary', disabled: !chosen.size, id: 'redrive-selected' }),
+    canRedrive && action(chosen.size ? `Redrive ${count(chosen.size)}` : 'Redrive selected', () => redrive(ctx, name, [...chosen.values()]), { kind: 'primary', disabled: !chosen.size, id: 'redrive-selected' }),
     canRedrive && action('Redrive all', () => redriveAll(ctx, name, depth), { disabled: !depth, id: 'redrive-all' }),
-    action('Purge', () => purge(ctx, name, depth), { kind: 'danger', disabled: !depth, id: 'purge' }));
+    action('Purge', () => purge(ctx, name, depth), { kind: 'danger', disabled: !depth, id: 'purge' }),
+    h('label', null, 'Reason', h('select', { onchange: (event) => set('reason', event.target.value) },
+      ['', ...reasons].map((word) => h('option', { key: word, value: word, selected: wanted.reason === word }, word || 'any')))),
+    h('label', null, 'Key', h('input', { type: 'search', placeholder: 'as its bytes are', value: wanted.key, onchange: (event) => set('key', event.target.value), spellcheck: 'false' })),
+    canRedrive && h('label', { class: 'check' }, h('input', { type: 'checkbox', checked: wanted.redriven, onchange: (event) => set('redriven', event.target.checked) }), 'redriven too'));
   if (!records.length) {
-    return [...head, wantedReason ? tools : null, h('section', { class: 'panel' }, wantedReason ? empty('No dead letter has this reason', 'Clear the filter to see all.')
-      : empty('Nothing waits here', 'What was redriven goes to its group again; see how far the group is:', 'penstock lag'))];
+    const filtered = wanted.reason || wanted.key;
+    return [...head, tools, h('section', { class: 'panel' }, filtered ? empty('No dead letter matches', 'Clear the filters to see all.')
+      : empty('Nothing waits here', 'What was redriven goes to its group again; see how far the group is:', `penstock lag ${(summary && summary.group) || ''}`.trim()))];
   }
   return [...head, tools, panel(null, null, h('ol', { class: 'letters', 'aria-label': 'Dead letters' }, records.map((record) => letter(ctx, name, record, canRedrive)))),
-    depth > records.length && h('p', { class: 'fine' }, `The first ${count(records.length)} are shown.`)];
+    records.length === SHOWN_MAX && h('p', { class: 'fine' }, `The first ${count(SHOWN_MAX)} are shown.`)];
 }
 
+const idOf = (record) => `${record.partition}:${record.offset}`;
+
 function letter(ctx, name, record, canRedrive) {
-  const { offset } = record;
-  const isOpen = opened.has(offset);
-  const flip = (set) => () => { if (set.has(offset)) set.delete(offset); else set.add(offset); ctx.draw(); };
-  return h('li', { key: String(offset), class: 'letter' },
+  const id = idOf(record);
+  const isOpen = opened.has(id);
+  const flip = () => { if (isOpen) opened.delete(id); else opened.add(id); ctx.draw(); };
+  const choose = () => { if (chosen.has(id)) chosen.delete(id); else chosen.set(id, record); ctx.draw(); };
+  const { topic, partition, offset } = record.origin || {};
+  const where = topic ? `${topic} ${partition}:${offset}` : '';
+  const tries = record.delivery_count ? many(record.delivery_count, 'delivery', 'deliveries') : '';
+  return h('li', { key: id, class: 'letter' },
     h('div', { class: 'letter-line' },
-      canRedrive && h('input', { type: 'checkbox', checked: chosen.has(offset), onchange: flip(chosen), 'aria-label': `Choose dead letter ${offset}` }),
-      h('button', { type: 'button', class: 'letter-open', 'aria-expanded': String(isOpen), onclick: flip(opened) },
-        h('span', { class: 'when' }, time(record.timestamp)), h('span', { class: 'at' }, `#${offset}`), badge('warn', record.reason || 'unknown'),
+      canRedrive && h('input', { type: 'checkbox', checked: chosen.has(id), disabled: record.redriven, onchange: choose, 'aria-label': `Choose dead letter ${id}` }),
+      h('button', { type: 'button', class: 'letter-open', 'aria-expanded': String(isOpen), onclick: flip },
+        h('span', { class: 'when' }, time(record.timestamp)), h('span', { class: 'at' }, id),
+        record.redriven ? badge('ok', 'redriven') : badge('warn', record.reason),
         h('span', { class: 'key' }, record.key === null || record.key === undefined ? '–' : line(record.key, 60)),
         h('span', { class: 'value' }, line(bodyOf(record.value)))),
-      canRedrive && action('Redrive', () => redrive(ctx, name, [offset]), { kind: 'small' })),
-    record.error && h('p', { class: 'letter-error' }, record.error),
+      canRedrive && !record.redriven && action('Redrive', () => redrive(ctx, name, [record]), { kind: 'small' })),
+    h('p', { class: 'letter-error' }, [where, tries, record.error].filter(Boolean).join(' · ')),
     isOpen && detail({ headers: [], key: null, ...record }));
 }
 
-async function redrive(ctx, name, offsets) {
-  const { redriven } = await ask(`${path('dlq', name)}/redrive`, { method: 'POST', body: { offsets } });
-  chosen.clear();
-  say(`${many(redriven, 'record')} went back to ${redriven === 1 ? 'its group' : 'their group'}`);
-  await ctx.refresh();
+/** Sends letters back, those of one partition at a time, and tells what was refused. */
+async function redrive(ctx, name, records) {
+  const byPartition = new Map();
+  for (const { partition, offset } of records) byPartition.set(partition, [...(byPartition.get(partition) || []), offset]);
+  const all = { redriven: 0, refused: [], left: 0 };
+  for (const [partition, offsets] of byPartition) add(all, await ask(`${path('dlq', name)}/redrive`, { method: 'POST', body: { partition, offsets } }));
+  await tell(ctx, all);
 }
 
 async function redriveAll(ctx, name, depth) {
-  const yes = await sure(`Redrive all of ${name}?`, `${many(depth, 'record')} will be delivered again to the group that gave up on them. Nothing is lost: what fails again comes back here.`, `Redrive ${count(depth)}`, 'good');
+  const yes = await sure(`Redrive all of ${name}?`, `${many(depth, 'record')} will be delivered again to the group that gave up on ${depth === 1 ? 'it' : 'them'}. What fails again comes back here.`, `Redrive ${count(depth)}`, 'good');
   if (!yes) return;
-  const { redriven } = await ask(`${path('dlq', name)}/redrive`, { method: 'POST', body: {} });
+  const all = { redriven: 0, refused: [], left: 0 };
+  add(all, await ask(`${path('dlq', name)}/redrive`, { method: 'POST', body: {} }));
+  await tell(ctx, all);
+}
+
+function add(all, answer) {
+  all.redriven += answer.redriven;
+  all.refused.push(...(answer.refused || []));
+  all.left += answer.left || 0;
+}
+
+async function tell(ctx, { redriven, refused, left }) {
   chosen.clear();
-  say(`${many(redriven, 'record')} went back`);
+  const parts = [`${many(redriven, 'record')} went back to the group`];
+  if (refused.length) parts.push(`${count(refused.length)} refused: ${refused[0].detail} – ${refused[0].mend || ''} (${refused[0].code})`);
+  if (left) parts.push(`${count(left)} are left: redrive again`);
+  say(parts.join('; '), refused.length ? 'bad' : 'info');
   await ctx.refresh();
 }
 

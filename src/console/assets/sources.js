@@ -1,7 +1,7 @@
 // The connectors: state and reason, how far behind, the slot, the snapshot, and a restart.
 
 import { ask, path } from './api.js';
-import { bytes, count, span, time } from './format.js';
+import { bytes, count, many, span, time } from './format.js';
 import { action, badge, banner, empty, facts, say, stateBadge } from './parts.js';
 import { h } from './view.js';
 
@@ -35,12 +35,12 @@ function source(ctx, one) {
     one.snapshot && one.state === 'SNAPSHOT' && snapshot(one.snapshot),
     facts([
       ['Lag', [span(measured.lag_seconds), measured.lag_bytes ? h('span', { class: 'fine' }, ` ${bytes(measured.lag_bytes)}`) : null]],
-      ['Slot', [one.slot ? h('code', null, one.slot) : '–', ' ', measured.slot_status ? badge(SLOT[measured.slot_status] || 'idle', measured.slot_status) : null, ' ', measured.slot_active ? null : h('span', { class: 'fine' }, 'not in use')]],
-      ['WAL kept for it', bytes(measured.slot_retained_bytes)],
-      ['WAL until it is in danger', measured.slot_safe_bytes ? bytes(measured.slot_safe_bytes) : 'no limit is set'],
+      ['Slot', [one.slot ? h('code', null, one.slot) : '–', ' ', measured.slot_status ? badge(SLOT[measured.slot_status] || 'idle', measured.slot_status) : null, ' ', !one.slot ? null : !measured.slot_status ? h('span', { class: 'fine' }, 'not seen yet') : measured.slot_active ? null : h('span', { class: 'fine' }, 'not in use')]],
+      ['WAL kept for it', measured.slot_status ? bytes(measured.slot_retained_bytes) : '–'],
+      ['WAL until it is in danger', !measured.slot_status ? '–' : measured.slot_safe_bytes ? bytes(measured.slot_safe_bytes) : 'no limit is set'],
       ['Topics', one.topic_prefix ? h('a', { href: '#/topics' }, `${one.topic_prefix}.*`) : '–'],
       ['Reconnects', count(measured.reconnects)],
-      one.snapshot && one.state !== 'SNAPSHOT' ? ['Snapshot', `${count(one.snapshot.rows)} rows of ${count(one.snapshot.tables)} tables`] : null,
+      one.snapshot && one.state !== 'SNAPSHOT' ? ['Snapshot', `${many(one.snapshot.rows, 'row')} of ${many(one.snapshot.tables, 'table')}`] : null,
     ]),
     h('div', { class: 'ops' }, Object.entries(OPS).map(([op, name]) => h('div', { class: 'op', key: op }, h('span', { class: 'fine' }, name), h('span', { class: 'op-count' }, count((measured.events || {})[op] || 0))))),
     positions(one.positions),
@@ -48,10 +48,10 @@ function source(ctx, one) {
 }
 
 function snapshot(progress) {
-  const now = progress.table ? `reading ${progress.table}, ${count(progress.table_rows)} rows so far` : 'preparing';
+  const now = progress.table ? `reading ${progress.table}, ${many(progress.table_rows, 'row')} of it so far` : 'preparing';
   return h('div', { class: 'snapshot' },
     h('progress', { max: Math.max(1, progress.tables), value: progress.tables_done, 'aria-label': 'Tables read' }),
-    h('span', null, `${count(progress.tables_done)} of ${count(progress.tables)} tables, ${count(progress.rows)} rows; ${now}`));
+    h('span', null, `${count(progress.tables_done)} of ${many(progress.tables, 'table')}, ${many(progress.rows, 'row')}; ${now}`));
 }
 
 function positions(all) {

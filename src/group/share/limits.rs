@@ -24,6 +24,8 @@ pub const READ_TOPICS_MAX: usize = 100;
 pub const READ_RECORDS_MAX: usize = 2_000;
 /// An answer is ended once it has this many bytes; a single record may be larger.
 pub const READ_BYTES: usize = 4 << 20;
+/// Answers in memory at once, each about [`READ_BYTES`]; more wait for their turn.
+pub const READINGS_MAX: usize = 16;
 /// A read waits no longer for records; below the idle timeouts of proxies.
 pub const WAIT_MAX: Duration = Duration::from_secs(30);
 /// The shortest lease; leases that ran out are looked for every [`TICK`].

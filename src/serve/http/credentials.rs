@@ -37,9 +37,10 @@ pub(super) fn shown(headers: &HeaderMap) -> Result<Shown<'_>, auth::Error> {
     if all.next().is_some() {
         return Err(auth::Error::Request("the header Authorization came twice"));
     }
-    let Some((scheme, rest)) = only.to_str().ok().and_then(|text| text.split_once(' ')) else {
+    let Ok(text) = only.to_str() else {
         return Ok(Shown::Other);
     };
+    let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
     Ok(if scheme.eq_ignore_ascii_case("bearer") {
         Shown::Token(rest.trim())
     } else if scheme.eq_ignore_ascii_case("basic") {
@@ -119,7 +120,7 @@ mod tests {
         let basic = shown_by(&["Basic YTpiOmM="]);
         assert_eq!(basic, "Password(Some((\"a\", \"b:c\")))");
         assert_eq!(shown_by(&["Basic !"]), "Password(None)");
-        assert_eq!(shown_by(&["Bearer"]), "Other");
+        assert_eq!(shown_by(&["Bearer"]), "Token(\"\")");
         assert_eq!(shown_by(&["Digest x"]), "Other");
         let twice = shown_by(&["Bearer x", "Bearer x"]);
         assert_eq!(twice, AUTH_REQUEST.as_str());

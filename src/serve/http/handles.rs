@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::Admission;
 use super::assets::Assets;
+use super::declarations::Declaring;
 use crate::auth::Tokens;
 use crate::clock::Clock;
 use crate::config::topics::Rules;
@@ -25,6 +26,8 @@ pub struct Handles {
     pub log: Log,
     /// What `topics.yaml` declares.
     pub rules: Rules,
+    /// Reads the declarations again; `None` where they do not come from a file.
+    pub declaring: Option<Arc<dyn Declaring>>,
     /// Consumer groups.
     pub groups: Groups,
     /// Connectors.

@@ -12,6 +12,7 @@ mod assets;
 mod connectors;
 mod credentials;
 mod dlq;
+mod declarations;
 mod error;
 mod from;
 mod groups;
@@ -39,6 +40,7 @@ mod topics;
 
 pub use access::Admission;
 pub use assets::{Asset, Assets};
+pub use declarations::{Action, Declaring, Outcome, Standing, Step};
 pub use from::{From, InvalidFrom};
 pub use handles::{Handles, Listeners};
 pub use metrics_page::{Broker, MetricsPages};

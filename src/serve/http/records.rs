@@ -18,6 +18,7 @@ use axum::{Extension, Router};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::access::Who;
 use super::answer::{self, Parameters, large_json};
 use super::error::Problem;
 use super::from::{From, InvalidFrom, cursor};
@@ -25,7 +26,6 @@ use super::guard::Shared;
 use super::record_json::RecordJson;
 use super::stream::{self, Seen};
 use super::topics;
-use crate::auth::Principal;
 use crate::log::{Log, Partition, Topic};
 use crate::record;
 use crate::topic::{Offset, PartitionId};
@@ -84,12 +84,15 @@ async fn records(
     State(shared): State<Arc<Shared>>,
     Path(topic): Path<String>,
     Parameters(asked): Parameters<Asked>,
-    principal: Option<Extension<Arc<Principal>>>,
+    who: Option<Extension<Who>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     if stream::is_asked_for(&headers) {
-        let principal = principal.map(|Extension(principal)| principal);
-        return stream::open(shared, &topic, asked, principal.as_deref(), &headers).await;
+        let expires_ms = match who {
+            Some(Extension(Who::Token(principal))) => Some(principal.expires_ms),
+            Some(Extension(Who::Local | Who::Admin)) | None => None,
+        };
+        return stream::open(shared, &topic, asked, expires_ms, &headers).await;
     }
     let topic = topics::find(&shared, &topic)?;
     let log = &shared.handles.log;

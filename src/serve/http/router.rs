@@ -14,7 +14,9 @@ use super::guard::{Shared, administrator, anybody, in_time, one_token};
 use super::handles::Handles;
 use super::readings::Readings;
 use super::stream::STREAMS_MAX;
-use super::{assets, connectors, dlq, groups, health, not_built, push, records, status, topics};
+use super::{
+    assets, connectors, declarations, dlq, groups, health, not_built, push, records, status, topics,
+};
 
 /// The whole surface.
 pub(super) fn router(handles: Handles) -> Router {
@@ -36,6 +38,7 @@ pub(super) fn router(handles: Handles) -> Router {
         .merge(groups::routes())
         .merge(dlq::routes())
         .merge(connectors::routes())
+        .merge(declarations::routes())
         .merge(not_built::routes())
         .merge(assets::routes(&shared.handles.console))
         .fallback(not_built::no_such_path)

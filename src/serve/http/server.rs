@@ -112,7 +112,7 @@ impl Listener {
 
     /// Answers with `router` until `stop`, then finishes the requests that run. Dropping the
     /// future ends every connection.
-    pub(super) async fn serve(self, router: Router, stop: CancellationToken) {
+    pub async fn serve(self, router: Router, stop: CancellationToken) {
         let limit = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let tracker = TaskTracker::new();
         // Cancelled when this future is dropped, so that no connection outlives its listener.

@@ -57,6 +57,7 @@ fn everything(shared: &Shared) -> Value {
         "uptime_seconds": now_ms.saturating_sub(shared.started_ms) / 1000,
         "listeners": handles.listeners,
         "connectors": connectors,
+        "declarations": handles.declaring.as_ref().map(|declaring| declaring.standing()),
         "integrations": integrations(&measured),
         "kafka_connections": measured.kafka_connections,
         "log": {

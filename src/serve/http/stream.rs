@@ -42,7 +42,6 @@ use super::from::{From, cursor};
 use super::guard::Shared;
 use super::records::{self, Asked, Places, Scan};
 use super::topics;
-use crate::auth::Principal;
 use crate::error;
 use crate::log::Topic;
 use crate::topic::{Offset, PartitionId};
@@ -74,12 +73,12 @@ pub(super) fn is_asked_for(headers: &HeaderMap) -> bool {
     first.is_some_and(|first| first.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
-/// Begins a stream, or says why not.
+/// Begins a stream, or says why not. `expires_ms` is when the caller's token does.
 pub(super) async fn open(
     shared: Arc<Shared>,
     topic: &str,
     asked: Asked,
-    principal: Option<&Principal>,
+    expires_ms: Option<i64>,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     let topic = topics::find(&shared, topic)?;
@@ -104,8 +103,8 @@ pub(super) async fn open(
     let seen = Seen::at(&places);
     let mut head = format!("retry: {RETRY_MS}\n").into_bytes();
     head.extend_from_slice(seen.block().as_bytes());
-    let expires = principal.map(|principal| {
-        let left_ms = principal.expires_ms.saturating_sub(now_ms).max(0);
+    let expires = expires_ms.map(|expires_ms| {
+        let left_ms = expires_ms.saturating_sub(now_ms).max(0);
         Instant::now() + Duration::from_millis(left_ms.unsigned_abs())
     });
     let stream = Stream {

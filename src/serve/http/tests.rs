@@ -1,5 +1,6 @@
 //! The face on a real socket with a real log.
 
+mod dlq;
 mod stream;
 
 use std::net::SocketAddr;
@@ -97,6 +98,7 @@ impl Face {
         let handles = Handles {
             log: log.clone(),
             rules,
+            declaring: None,
             groups,
             connectors,
             letters,
@@ -323,7 +325,7 @@ async fn places_that_are_not_there_are_refused() {
         ("/topics/t/records?from=yesterday", 400),
         ("/topics/t/records?form=start", 400),
         ("/topics/t/ws", 501),
-        ("/dlq", 501),
+        ("/dlq/orders", 404),
         ("/subjects", 501),
         ("/nowhere", 404),
         ("/topics/..%2Fsecret", 404),

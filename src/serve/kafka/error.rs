@@ -85,7 +85,11 @@ pub(super) fn of_group(error: &group::Error) -> ErrorCode {
         group::Error::Invalid(_) => ErrorCode::INVALID_REQUEST,
         // Clients ask for the coordinator again and retry; a storage error would end them.
         group::Error::Log(_) | group::Error::Closing => ErrorCode::COORDINATOR_NOT_AVAILABLE,
-        group::Error::Damaged { .. } => ErrorCode::UNKNOWN_SERVER_ERROR,
+        // What Kafka answers to a member that joins a share group.
+        group::Error::OtherKind { .. } => ErrorCode::INCONSISTENT_GROUP_PROTOCOL,
+        group::Error::Damaged { .. }
+        | group::Error::NotRedrivable(_)
+        | group::Error::RecordGone { .. } => ErrorCode::UNKNOWN_SERVER_ERROR,
     }
 }
 

@@ -29,11 +29,25 @@ pub(crate) fn http(
     path: &str,
     body: Option<&str>,
 ) -> Result<Answer, String> {
+    http_with(address, method, path, &[], body)
+}
+
+/// The same with more headers.
+pub(crate) fn http_with(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&str>,
+) -> Result<Answer, String> {
     let limit = Duration::from_secs(10);
     let to: SocketAddr = address.parse().map_err(|e| format!("{address}: {e}"))?;
     let mut stream = TcpStream::connect_timeout(&to, limit).map_err(|e| e.to_string())?;
     stream.set_read_timeout(Some(limit)).unwrap();
     let mut request = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\n");
+    for (name, value) in headers {
+        request += &format!("{name}: {value}\r\n");
+    }
     if let Some(body) = body {
         request += &format!(
             "Content-Type: application/json\r\nContent-Length: {}\r\n",

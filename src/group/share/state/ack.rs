@@ -17,11 +17,8 @@ pub enum Ack {
     Release,
     /// It can never be worked off.
     Reject,
-    /// It takes longer.
-    Renew {
-        /// How long from now on.
-        lease_ms: i64,
-    },
+    /// It takes longer: the lease begins again.
+    Renew,
 }
 
 /// A record that becomes a dead letter.
@@ -61,12 +58,12 @@ impl Partition {
         };
         let is_running = matches!(
             entry.phase,
-            Phase::Acquired { owner: holder, deadline_ms } if holder == owner && deadline_ms > now.timer_ms
+            Phase::Acquired { owner: holder, deadline_ms, .. } if holder == owner && deadline_ms > now.timer_ms
         );
         match ack {
             _ if !is_running => Acked::Expired,
             Ack::Accept => Acked::Accepted,
-            Ack::Renew { .. } => Acked::Renewed,
+            Ack::Renew => Acked::Renewed,
             Ack::Release if entry.delivery_count >= limit => {
                 Acked::Dead(entry.death(Reason::Exhausted))
             }
@@ -91,16 +88,27 @@ impl Partition {
                 self.take(offset);
             }
             Acked::Released => self.release(now, offset, policy, random),
-            Acked::Renewed => {
-                if let (Ack::Renew { lease_ms }, Some(entry)) = (ack, self.get(offset).copied()) {
-                    let deadline_ms = now.timer_ms.saturating_add(lease_ms);
-                    let phase = Phase::Acquired { owner, deadline_ms };
-                    self.put(offset, Entry { phase, ..entry });
-                }
-            }
+            Acked::Renewed => self.renew(now, offset),
             Acked::Expired | Acked::Unknown => {}
         }
         acked
+    }
+
+    fn renew(&mut self, now: Now, offset: i64) {
+        let Some(entry) = self.get(offset).copied() else {
+            return;
+        };
+        if let Phase::Acquired {
+            owner, lease_ms, ..
+        } = entry.phase
+        {
+            let phase = Phase::Acquired {
+                owner,
+                deadline_ms: now.timer_ms.saturating_add(lease_ms),
+                lease_ms,
+            };
+            self.put(offset, Entry { phase, ..entry });
+        }
     }
 
     /// Ends a lease; the record comes back after its back-off.

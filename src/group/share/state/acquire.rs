@@ -90,7 +90,11 @@ impl Partition {
     ) -> Acquired {
         let deadline_ms = now.timer_ms.saturating_add(lease_ms);
         let entry = Entry {
-            phase: Phase::Acquired { owner, deadline_ms },
+            phase: Phase::Acquired {
+                owner,
+                deadline_ms,
+                lease_ms,
+            },
             delivery_count: entry.delivery_count.saturating_add(1),
             ..entry
         };

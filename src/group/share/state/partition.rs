@@ -19,6 +19,8 @@ pub enum Phase {
         owner: u64,
         /// Until when, on the timer.
         deadline_ms: i64,
+        /// How long the lease was when it began; renewing it begins it again.
+        lease_ms: i64,
     },
 }
 

@@ -276,6 +276,7 @@ mod tests {
         let phase = Phase::Acquired {
             owner: 3,
             deadline_ms: 4,
+            lease_ms: 1,
         };
         leased.restore(
             7,

@@ -55,6 +55,8 @@ pub(in crate::serve::kafka) async fn handle_offset_commit(
     if let Err(error) = outcome {
         let code = match &error {
             Error::LimitReached { .. } => ErrorCode::INVALID_COMMIT_OFFSET_SIZE,
+            // What Kafka answers to a commit for a share group.
+            Error::OtherKind { .. } => ErrorCode::GROUP_ID_NOT_FOUND,
             other => of_group(other),
         };
         for partition in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {

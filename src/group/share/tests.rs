@@ -1,0 +1,1 @@
+//! Shared groups over a real log.
