@@ -1,3 +1,5 @@
+//! Pushes on a real log: what is stored, which repetitions are answered, what a failing disk leaves.
+
 use std::sync::Arc;
 
 use serde_json::json;
