@@ -26,5 +26,6 @@ mod monitoring;
 mod ops;
 mod prove;
 mod push;
+mod share;
 mod source;
 mod source_letters;
