@@ -6,7 +6,7 @@ use super::fetch::Source;
 
 /// How many usable keys the issuer gives now. Fails where it cannot be reached, or gives none.
 pub async fn examine(config: &Config) -> Result<usize, Error> {
-    let found = Source::new(config.clone()).fetch().await;
+    let found = Source::new(config).fetch().await;
     let unavailable = |why: String| Error::KeysUnavailable {
         why: why.into(),
         retry_after_s: 1,
