@@ -27,6 +27,7 @@ mod monitoring;
 mod ops;
 mod prove;
 mod push;
+mod share;
 mod source;
 mod source_letters;
 mod topics;
