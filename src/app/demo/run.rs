@@ -13,7 +13,7 @@ use super::super::signals::Signals;
 use super::super::{logging, ready, runtime, settings as parts};
 use super::cluster::Cluster;
 use super::folder::{self, Folder};
-use super::{migrations, printer, shop};
+use super::{acme, billing, migrations, printer, shop};
 use crate::clock::SystemClock;
 use crate::config::{self, Environment};
 use crate::error::chain;
@@ -93,13 +93,25 @@ async fn show_on(
     time: Option<Duration>,
     stop: CancellationToken,
 ) -> Result<(), Error> {
-    let password = migrations::apply(cluster).await?;
-    let config = settings(cluster, folder, &password)?;
+    let role_password = migrations::apply(cluster).await?;
+    let (issuer, app) = acme::issuer()?;
+    let admin_password = admin_password();
+    let secrets = Secrets {
+        role_password,
+        issuer_url: issuer.endpoint().to_owned(),
+        admin_password: admin_password.clone(),
+    };
+    let config = settings(cluster, folder, &secrets)?;
     let environment = Environment::default();
     let recorder = parts::metrics()?;
     let server = Server::start(&config, &environment, Arc::new(SystemClock), recorder).await?;
-    tell(&server, cluster);
+    tell(&server, cluster, &admin_password);
     let shop = tasks::spawn("demo shop", shop::run(cluster.admin(), stop.clone()));
+    let base_url = base_url(&server);
+    let partner = acme::Partner::new(&issuer, app, base_url.clone());
+    let partner = tasks::spawn("demo integration", acme::run(partner, stop.clone()));
+    let booking = billing::run(base_url, admin_password, stop.clone());
+    let booking = tasks::spawn("demo consumer", booking);
     let printed = printer::print(server.log().clone(), stop.clone());
     let time_is_up = async {
         match time {
@@ -119,12 +131,17 @@ async fn show_on(
     if let Ok(Err(error)) = shop.await {
         tracing::warn!(error = %chain(&error), "the demo's shop ended early");
     }
+    for ended in [partner.await, booking.await] {
+        if let Ok(Err(error)) = ended {
+            tracing::warn!(error = %chain(&error), "a client of the demo ended early");
+        }
+    }
     server.stop().await;
     ended
 }
 
 /// Penstock's settings: of this machine's configuration only the addresses are taken.
-fn settings(cluster: &Cluster, folder: &Path, password: &str) -> Result<config::Config, Error> {
+fn settings(cluster: &Cluster, folder: &Path, secrets: &Secrets) -> Result<config::Config, Error> {
     let environment = Environment::of_process();
     let [http, kafka, metrics] = LISTENERS.map(|(variable, port)| {
         let chosen = environment.get(variable).map(str::to_owned);
@@ -137,7 +154,14 @@ fn settings(cluster: &Cluster, folder: &Path, password: &str) -> Result<config::
         ("http.listen", http),
         ("kafka.listen", kafka),
         ("metrics.listen", metrics),
-        ("source.url", cluster.url(migrations::ROLE, password)),
+        (
+            "source.url",
+            cluster.url(migrations::ROLE, &secrets.role_password),
+        ),
+        ("logto.endpoint", secrets.issuer_url.clone()),
+        ("logto.resource", acme::RESOURCE.to_owned()),
+        ("admin.password", secrets.admin_password.clone()),
+        ("topics.file", below("topics.yaml")),
         ("connectors", below("cdc/*.json")),
         ("log.disk_floor_bytes", DISK_FLOOR_BYTES.to_string()),
         ("log.journal_file_bytes", JOURNAL_FILE_BYTES.to_string()),
@@ -151,6 +175,29 @@ fn settings(cluster: &Cluster, folder: &Path, password: &str) -> Result<config::
     })?)
 }
 
+/// What is made anew for each demo.
+struct Secrets {
+    role_password: String,
+    issuer_url: String,
+    admin_password: String,
+}
+
+/// The password of the console: what the variable says, else one that is short to type.
+fn admin_password() -> String {
+    let chosen = Environment::of_process();
+    let chosen = chosen.get("PENSTOCK_ADMIN_PASSWORD").map(str::to_owned);
+    chosen.unwrap_or_else(|| {
+        let random = uuid::Uuid::new_v4().simple().to_string();
+        random.chars().take(8).collect()
+    })
+}
+
+/// `http://host:port` of the running server.
+fn base_url(server: &Server) -> String {
+    let http = server.listeners().http.map(ready::reachable);
+    http.map_or_else(String::new, |address| format!("http://{address}"))
+}
+
 /// The demo writes a few MiB; a laptop's full disk need not stop it.
 const DISK_FLOOR_BYTES: u64 = 64 << 20;
 /// Small files: the demo leaves little behind and starts at once.
@@ -162,16 +209,21 @@ fn free_or_any(port: u16) -> u16 {
 }
 
 /// Tells people where everything is.
-fn tell(server: &Server, cluster: &Cluster) {
+fn tell(server: &Server, cluster: &Cluster, password: &str) {
     let listeners = server.listeners();
     let shown = |address: Option<SocketAddr>| {
         address.map_or_else(|| "off".to_owned(), |it| ready::reachable(it).to_string())
     };
     let (http, kafka) = (shown(listeners.http), shown(listeners.kafka));
-    eprintln!("demo: http     http://{http}/status");
+    eprintln!("demo: console  http://{http}/  (user admin, password {password})");
     eprintln!("demo: metrics  http://{}/metrics", shown(listeners.metrics));
     eprintln!("demo: kafka    kcat -b {kafka} -t app.public.orders -C -o beginning");
-    eprintln!("demo: curl     curl 'http://{http}/topics/app.public.orders/records?limit=3'");
+    eprintln!(
+        "demo: curl     curl -u admin:{password} 'http://{http}/topics/app.public.orders/records?limit=3'"
+    );
+    eprintln!(
+        "demo: letters  PENSTOCK_URL=http://{http} PENSTOCK_ADMIN_PASSWORD={password} penstock dlq list"
+    );
     eprintln!("demo: psql     psql '{}'", cluster.shown_url());
     eprintln!("demo: events follow on stdout, one JSON object a line; Ctrl-C ends and cleans up");
 }

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 
+use super::push::Bare;
 use crate::record::Codec;
 
 /// Records of a measurement that do not say how many.
@@ -22,6 +23,11 @@ TMPDIR, whose disk is the one that is measured. In a database that is named, a s
 and slots are made and removed again."
     )]
     Cdc(Cdc),
+    /// Push durably with tokens, alternating with a bare handler that checks the same token
+    Push(Push),
+    /// The peer that `push` starts
+    #[command(hide = true)]
+    Bare(Bare),
 }
 
 /// Which broker, and how results are shown.
@@ -113,6 +119,25 @@ pub(in crate::cli) struct Cdc {
     /// How often each of the two reads it
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(super) pairs: u32,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Push {
+    /// Connections, each with one request under way
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(super) connections: u32,
+    /// How long each of the two is pushed to in a pair
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(super) seconds: u32,
+    /// How often each of the two is measured
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(super) pairs: u32,
+    /// Bytes of a body
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(14..=1_000_000))]
+    pub(super) size: u32,
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,

@@ -41,6 +41,15 @@ impl Latencies {
         self.max_ns = self.max_ns.max(ns);
     }
 
+    /// Adds those of another.
+    pub(super) fn add(&mut self, other: &Latencies) {
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+        self.count += other.count;
+        self.max_ns = self.max_ns.max(other.max_ns);
+    }
+
     pub(super) fn count(&self) -> u64 {
         self.count
     }

@@ -11,7 +11,7 @@ use super::arguments::{Bench, Consume, E2e, Produce, Server, Shape};
 use super::client::Connection;
 use super::report::{Report, Watched};
 use super::temporary::Topic;
-use super::{cdc, consume, e2e, produce};
+use super::{cdc, consume, e2e, produce, push};
 use crate::config::{self, Environment};
 use crate::error;
 
@@ -22,6 +22,8 @@ pub(in crate::cli) async fn run(bench: Bench) -> Result<(), Failure> {
         Bench::Consume(flags) => run_consume(&flags).await,
         Bench::E2e(flags) => run_e2e(&flags).await,
         Bench::Cdc(flags) => cdc::run(&flags).await,
+        Bench::Push(flags) => push::run(&flags).await,
+        Bench::Bare(flags) => push::run_bare(&flags).await,
     }
 }
 
