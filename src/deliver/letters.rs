@@ -10,7 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::error::Error;
-use super::index::{Index, TopicDepth};
+use super::index::{Index, PartitionIndex, TopicDepth};
 use super::place::Place;
 use super::read;
 use super::redrive::{self, Redriven, Selection};
@@ -249,7 +249,7 @@ impl Shared {
                     .index
                     .lock()
                     .partition(name, partition.id)
-                    .and_then(|indexed| indexed.undated());
+                    .and_then(PartitionIndex::undated);
                 let Some(offset) = undated else { continue };
                 let mut timestamp = None;
                 let visited = read::visit(&self.parts.log, partition, &[offset], &mut |record| {

@@ -318,13 +318,15 @@ fn misfit(
     }
 }
 
+/// Records of each partition, with their offsets and those of their letters.
+type ByPlace<'a> = BTreeMap<(&'a TopicName, PartitionId), Vec<(Offset, Offset, &'a Wanted)>>;
+
 /// The letters whose records are there as they were.
 async fn find_records(
     shared: &Shared,
     drafts: &BTreeMap<Offset, Draft>,
 ) -> Result<BTreeSet<Offset>, Error> {
-    let mut wanted: BTreeMap<(&TopicName, PartitionId), Vec<(Offset, Offset, &Wanted)>> =
-        BTreeMap::new();
+    let mut wanted: ByPlace<'_> = BTreeMap::new();
     for (letter, draft) in drafts {
         if let Draft::Record(record) = draft {
             let place = (&record.place.topic, record.place.partition);

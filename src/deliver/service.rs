@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::index::{LETTERS_MAX, TopicIndex};
+use super::index::{LETTERS_MAX, PartitionIndex, TopicIndex};
 use super::letter;
 use super::letters::Shared;
 use super::place::Place;
@@ -139,7 +139,7 @@ impl Service {
         let (letters, next) = {
             let index = self.shared.index.lock();
             let indexed = index.partition(topic, partition.id);
-            (index.letters(), indexed.map(|indexed| indexed.next()))
+            (index.letters(), indexed.map(PartitionIndex::next))
         };
         let Some(next) = next.filter(|next| *next < goal) else {
             return Piece::End;
@@ -248,11 +248,7 @@ impl Service {
         behind
     }
 
-    fn change(
-        &self,
-        partition: &Partition,
-        change: impl FnOnce(&mut super::index::PartitionIndex),
-    ) {
+    fn change(&self, partition: &Partition, change: impl FnOnce(&mut PartitionIndex)) {
         let mut index = self.shared.index.lock();
         if let Some(indexed) = index.partition_mut(partition.topic.as_str(), partition.id) {
             change(indexed);

@@ -59,8 +59,8 @@ impl Face {
         let (groups, service) = Groups::open(log.clone(), clock.clone(), group::Config::default())
             .await
             .unwrap();
-        let rules = Rules::default();
-        let opened = Shares::open(log.clone(), clock.clone(), rules.clone(), groups.clone()).await;
+        let rules = crate::config::topics::Rules::default();
+        let opened = Shares::open(log.clone(), clock.clone(), rules, groups.clone()).await;
         let (shares, shares_service) = opened.unwrap();
         let declared = vec![
             Declared::Off {
@@ -75,17 +75,10 @@ impl Face {
         let connectors = Connectors::start(declared, log.clone(), clock.clone(), 1)
             .await
             .unwrap();
-        let (letters, letters_service) = Letters::new(deliver::Parts {
-            log: log.clone(),
-            shares: shares.clone(),
-            groups: groups.clone(),
-            rules: rules.clone(),
-            clock: clock.clone(),
-            owner_of: Arc::new(|_| None),
-            partitions: 1,
-        });
+        let (letters, letters_service) = letters(&log, &shares, &groups, &clock);
         let listener = Listener::bind("http", "127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.address();
+        let rules = Rules::default();
         let opened = Push::open(log.clone(), clock.clone(), rules.clone()).await;
         let (push, _) = opened.unwrap();
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
@@ -150,6 +143,24 @@ impl Face {
     async fn append(&self, topic: &str, partition: i32, records: &[Given<'_>]) {
         append(&self.log, topic, partition, records).await;
     }
+}
+
+/// The dead letters of a face, over what it serves.
+fn letters(
+    log: &Log,
+    shares: &Shares,
+    groups: &Groups,
+    clock: &Arc<dyn Clock>,
+) -> (Letters, deliver::Service) {
+    Letters::new(deliver::Parts {
+        log: log.clone(),
+        shares: shares.clone(),
+        groups: groups.clone(),
+        rules: Default::default(),
+        clock: Arc::clone(clock),
+        owner_of: Arc::new(|_| None),
+        partitions: 1,
+    })
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
