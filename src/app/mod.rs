@@ -12,6 +12,7 @@ mod demo;
 mod error;
 mod gauges;
 mod logging;
+mod parts;
 mod ready;
 mod runtime;
 mod serve;

@@ -9,19 +9,14 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::declared::Declared;
 use super::error::Error;
+use super::parts::Parts;
 use super::{gauges, settings};
 use crate::clock::Clock;
-use crate::config::topics::Rules;
 use crate::config::{Config, Environment, Listen};
 use crate::connect::Connectors;
-use crate::deliver::{self, Letters};
 use crate::error::chain;
-use crate::group::share::Shares;
-use crate::group::{self, Groups};
-use crate::log::{Log, RealDisk};
-use crate::push::Push;
+use crate::log::Log;
 use crate::serve::http::{self, Handles, Listener, Listeners};
 use crate::serve::kafka;
 use crate::{console, metrics, tasks};
@@ -37,9 +32,7 @@ const LOG_TIMEOUT: Duration = Duration::from_secs(3);
 /// A running Penstock.
 #[derive(Debug)]
 pub(super) struct Server {
-    log: Log,
-    connectors: Connectors,
-    declarations: Declared,
+    parts: Parts,
     listeners: Listeners,
     /// Cancelled first: the faces accept no more and `/readyz` says no.
     draining: CancellationToken,
@@ -47,10 +40,9 @@ pub(super) struct Server {
     faces: Vec<JoinHandle<()>>,
     /// Cancelled once nobody asks any more: groups and metrics end.
     closing: CancellationToken,
-    groups: JoinHandle<()>,
-    pushes: JoinHandle<()>,
-    shares: JoinHandle<()>,
-    /// The metrics listener and the sampler of gauges.
+    /// Groups and pushes, which finish their appends before the log closes.
+    writers: Vec<JoinHandle<()>>,
+    /// The metrics listener, the sampler of gauges, and others that only look.
     observers: Vec<JoinHandle<()>>,
     died: watch::Receiver<Option<&'static str>>,
 }
@@ -73,104 +65,53 @@ impl Server {
     ) -> Result<Server, Error> {
         let bound = bind(config).await?;
         let listeners = bound.addresses();
-        let rules = Rules::new(config.declarations.clone());
-        let log = open_log(config, &rules, &clock).await?;
-        let partitions = settings::partitions(config);
-        let (file, now) = (&config.topics_file, clock.clone());
-        let declarations = Declared::new(file, log.clone(), rules.clone(), now, partitions);
-        declarations.begin().await;
-        let (groups, groups_service) =
-            Groups::open(log.clone(), clock.clone(), group::Config::default()).await?;
-        let (push, push_service) = Push::open(log.clone(), clock.clone(), rules.clone()).await?;
-        let declared = settings::connectors(config, environment);
-        let connectors =
-            Connectors::start(declared, log.clone(), clock.clone(), partitions).await?;
-        let (shares, shares_service) =
-            Shares::open(log.clone(), clock.clone(), rules.clone(), groups.clone()).await?;
-        let (letters, letters_service) = Letters::new(deliver::Parts {
-            log: log.clone(),
-            shares: shares.clone(),
-            groups: groups.clone(),
-            rules: rules.clone(),
-            clock: clock.clone(),
-            owner_of: settings::owner_of(&connectors),
-            partitions,
-        });
+        let (parts, services) = Parts::open(config, environment, clock).await?;
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
         let (died_sender, died) = watch::channel(None);
         let watched = Watched(died_sender);
         let handles = Handles {
-            log: log.clone(),
-            rules: rules.clone(),
-            declaring: Some(Arc::new(declarations.clone())),
-            groups: groups.clone(),
-            shares: shares.clone(),
-            connectors: connectors.clone(),
-            letters,
-            clock: clock.clone(),
-            listeners,
-            admission: settings::admission(config),
-            tokens: settings::tokens(config, &clock),
-            push,
-            public_url: config.public_url.clone(),
             console: console::assets(),
             recorder: Some(recorder.clone()),
-            draining: draining.clone(),
+            ..parts.handles(config, listeners, draining.clone())
         };
-        let kafka_handles = kafka::Handles {
-            log: log.clone(),
-            groups: groups.clone(),
-            shares: shares.clone(),
-            ownership: Arc::new(settings::Owners(connectors.clone())),
-            clock: clock.clone(),
-        };
-        let kafka = kafka::Service::new(bound.kafka, settings::kafka(config), kafka_handles);
         let http = http::Service::new(bound.http, handles);
+        let kafka =
+            kafka::Service::new(bound.kafka, settings::kafka(config), parts.kafka_handles());
         let faces = vec![
             watched.spawn("kafka", &draining, kafka.run(draining.clone())),
             watched.spawn("http", &draining, http.run(draining.clone())),
         ];
-        let sampled = gauges::Sampled {
-            log: log.clone(),
-            groups: groups.clone(),
-            shares,
-            connectors: connectors.clone(),
-            clock: clock.clone(),
-        };
-        let sampling = gauges::sample(sampled, recorder.clone(), closing.clone());
-        let mut observers = vec![watched.spawn("gauges", &closing, sampling)];
+        let sampling = gauges::sample(parts.sampled(), recorder.clone(), closing.clone());
+        let rereading = parts.declarations.clone().run(closing.clone());
+        let mut observers = vec![
+            watched.spawn("gauges", &closing, sampling),
+            watched.spawn("declarations", &closing, rereading),
+            watched.spawn("metrics upkeep", &closing, recorder.clone().upkeep()),
+        ];
         if let Some(listener) = bound.metrics {
-            let pages = http::MetricsPages {
-                own: recorder.clone(),
-                log: log.clone(),
-                groups,
-                connectors: connectors.clone(),
-                clock,
-                broker: settings::broker(config, &listeners),
-            };
-            let page = http::serve_metrics(listener, pages, closing.clone());
-            observers.push(watched.spawn("metrics", &closing, page));
+            let pages = parts.metrics_pages(config, &listeners, recorder);
+            let pages = http::serve_metrics(listener, pages, closing.clone());
+            observers.push(watched.spawn("metrics", &closing, pages));
         }
-        let rereading = declarations.clone().run(closing.clone());
-        observers.push(watched.spawn("declarations", &closing, rereading));
-        observers.push(watched.spawn("metrics upkeep", &closing, recorder.upkeep()));
-        let pushes = watched.spawn("pushes", &closing, push_service.run(closing.clone()));
-        let counting = letters_service.run(closing.clone());
-        observers.push(watched.spawn("letters", &closing, counting));
-        let groups = watched.spawn("groups", &closing, groups_service.run(closing.clone()));
-        let shares = watched.spawn("shares", &closing, shares_service.run(closing.clone()));
+        let letters = services.letters.run(closing.clone());
+        observers.push(watched.spawn("letters", &closing, letters));
+        let writers = vec![
+            watched.spawn("pushes", &closing, services.pushes.run(closing.clone())),
+            watched.spawn("groups", &closing, services.groups.run(closing.clone())),
+            watched.spawn(
+                "shared groups",
+                &closing,
+                services.shares.run(closing.clone()),
+            ),
+        ];
         settings::tell_what_is_open(config, &listeners);
         Ok(Server {
-            log,
-            connectors,
-            declarations,
+            parts,
             listeners,
             draining,
             faces,
             closing,
-            groups,
-            pushes,
-            shares,
+            writers,
             observers,
             died,
         })
@@ -183,17 +124,17 @@ impl Server {
 
     /// Has the declarations read again.
     pub(super) fn reload(&self) {
-        self.declarations.ask();
+        self.parts.declarations.ask();
     }
 
     /// The log, for who reads beside the faces.
     pub(super) fn log(&self) -> &Log {
-        &self.log
+        &self.parts.log
     }
 
     /// The connectors.
     pub(super) fn connectors(&self) -> &Connectors {
-        &self.connectors
+        &self.parts.connectors
     }
 
     /// Resolves when a part that is to run for ever has ended. Cancel safe.
@@ -218,21 +159,20 @@ impl Server {
             }
         }
         let deadline = Instant::now() + CONNECTORS_TIMEOUT;
-        if timeout_at(deadline, self.connectors.stop()).await.is_err() {
+        if timeout_at(deadline, self.parts.connectors.stop())
+            .await
+            .is_err()
+        {
             tracing::warn!("left connectors behind that took too long to stop");
         }
         self.closing.cancel();
         let deadline = Instant::now() + LOG_TIMEOUT;
-        if timeout_at(deadline, self.groups).await.is_err() {
-            tracing::warn!("left groups behind that took too long to stop");
+        for writer in self.writers {
+            if timeout_at(deadline, writer).await.is_err() {
+                tracing::warn!("left a part behind that took too long to store what it had taken");
+            }
         }
-        if timeout_at(deadline, self.pushes).await.is_err() {
-            tracing::warn!("left pushes behind that took too long to store");
-        }
-        if timeout_at(deadline, self.shares).await.is_err() {
-            tracing::warn!("left shared groups behind that took too long to stop");
-        }
-        match timeout_at(deadline, self.log.close()).await {
+        match timeout_at(deadline, self.parts.log.close()).await {
             Ok(Ok(())) => tracing::info!("stopped"),
             Ok(Err(error)) => tracing::error!(error = %chain(&error), "could not close the log"),
             Err(_) => tracing::warn!("did not wait for the log; the next start recovers it"),
@@ -280,14 +220,6 @@ async fn resolve(listen: &Listen) -> Result<SocketAddr, Error> {
     found
         .next()
         .ok_or_else(|| unknown(std::io::ErrorKind::NotFound.into()))
-}
-
-async fn open_log(config: &Config, rules: &Rules, clock: &Arc<dyn Clock>) -> Result<Log, Error> {
-    let settings = settings::log(config, rules);
-    let clock = clock.clone();
-    let open = move || Log::open(settings, Arc::new(RealDisk), clock);
-    let opened = tokio::task::spawn_blocking(open).await;
-    Ok(opened.map_err(|_| Error::Task("log"))??)
 }
 
 /// Starts tasks whose end, by return or panic, is noticed.

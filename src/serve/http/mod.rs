@@ -3,7 +3,8 @@
 //!
 //! Invariants: it holds no durable state; every refusal is a problem with a code
 //! ([`error`](self)) and changes nothing; whatever a caller sends, memory and time are bounded by
-//! the named limits of these files. What is not built (WebSockets, the registry) is refused by name in `not_built`.
+//! the named limits of these files. What is not built (WebSockets, the registry) is refused by name
+//! in `not_built`.
 
 mod access;
 mod answer;

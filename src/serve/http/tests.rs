@@ -59,6 +59,9 @@ impl Face {
         let (groups, service) = Groups::open(log.clone(), clock.clone(), group::Config::default())
             .await
             .unwrap();
+        let rules = Rules::default();
+        let opened = Shares::open(log.clone(), clock.clone(), rules.clone(), groups.clone()).await;
+        let (shares, shares_service) = opened.unwrap();
         let declared = vec![
             Declared::Off {
                 name: "off".to_owned(),
@@ -72,26 +75,17 @@ impl Face {
         let connectors = Connectors::start(declared, log.clone(), clock.clone(), 1)
             .await
             .unwrap();
-        let (shares, shares_service) = Shares::open(
-            log.clone(),
-            clock.clone(),
-            Default::default(),
-            groups.clone(),
-        )
-        .await
-        .unwrap();
         let (letters, letters_service) = Letters::new(deliver::Parts {
             log: log.clone(),
             shares: shares.clone(),
             groups: groups.clone(),
-            rules: Default::default(),
+            rules: rules.clone(),
             clock: clock.clone(),
             owner_of: Arc::new(|_| None),
             partitions: 1,
         });
         let listener = Listener::bind("http", "127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.address();
-        let rules = Rules::default();
         let opened = Push::open(log.clone(), clock.clone(), rules.clone()).await;
         let (push, _) = opened.unwrap();
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
