@@ -33,7 +33,7 @@
 //! | 8 | `app` | builds everything from the configuration, starts it, and ends it in order; the only place that knows all folders |
 //! | 7 | `console` | the web console's files, embedded |
 //! | 6 | `serve/kafka`, `serve/http` | the faces: each translates a protocol to calls on `log` and `group` |
-//! | 5 | `connect`, `deliver` | a connector's run: source, conversion, append; its state as people see it; dead letters: depth, redrive, purge |
+//! | 5 | `connect`, `push`, `deliver` | a connector's run: source, conversion, append; its state as people see it; what third parties push, with idempotency keys; dead letters: depth, redrive, purge |
 //! | 4 | `postgres`, `group`, `auth` | the replication connection, pgoutput, snapshots, the catalogue; consumer groups as a pure state machine with a shell that stores offsets; tokens verified with the issuer's keys |
 //! | 3 | `log`, `convert` | journal, segments, recovery, retention; Kafka Connect's JSON |
 //! | 2 | `config`, `metrics` | settings and connector files, checked; names of metrics and their page |
@@ -68,7 +68,7 @@
 //! - A queue or task hop for each event between the database and the log.
 //! - A sync timer: an append is synced as soon as the one before it is.
 //! - An unsafe block: the compiler forbids it.
-//! - The folders `push`, `forward`, `registry`, `transform` and the
+//! - The folders `forward`, `registry`, `transform` and the
 //!   faces for gRPC, Cap'n Proto and SQL: they are planned, and settings that need them are
 //!   refused or named as off.
 

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::connect::{Connectors, Observed, Slot};
+use crate::deliver::{Letters, TopicDepth};
 use crate::group::share::Shares;
 use crate::group::{Groups, Lag};
 use crate::log::{Log, State};
@@ -29,6 +30,7 @@ pub(super) struct Sampled {
     pub(super) groups: Groups,
     pub(super) shares: Shares,
     pub(super) connectors: Connectors,
+    pub(super) letters: Letters,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -53,6 +55,10 @@ impl Sampled {
         add_log(&mut samples, &self.log);
         for observed in self.connectors.observe() {
             add_slot(&mut samples, &observed);
+        }
+        // Nothing while they are still being counted.
+        for depth in self.letters.depths_now().unwrap_or_default() {
+            add_letters(&mut samples, &depth, self.clock.now_ms());
         }
         for lag in self.groups.lag().into_iter().chain(self.shares.lag()) {
             let since_ms = self.groups.waiting_since_ms(&lag).await;
@@ -94,6 +100,17 @@ fn add_slot(samples: &mut Samples, observed: &Observed) {
         let safe = float(u64::try_from(safe).unwrap_or_default());
         samples.set(ALL, names::SLOT_SAFE_WAL_BYTES, &[connector], safe);
     }
+}
+
+fn add_letters(samples: &mut Samples, depth: &TopicDepth, now_ms: i64) {
+    let topic = ("topic", depth.topic.as_str());
+    let group = ("group", depth.place.group().unwrap_or_default());
+    for (reason, count) in &depth.reasons {
+        let labels = [topic, group, ("reason", reason.as_str())];
+        samples.set(ALL, names::DLQ_DEPTH_RECORDS, &labels, float(*count));
+    }
+    let seconds = float(depth.age_ms(now_ms).unwrap_or(0)) / 1000.0;
+    samples.set(ALL, names::DLQ_OLDEST_AGE_SECONDS, &[topic], seconds);
 }
 
 fn add_lag(samples: &mut Samples, lag: &Lag, waited_ms: u64) {

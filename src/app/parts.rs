@@ -142,6 +142,7 @@ impl Parts {
             groups: self.groups.clone(),
             shares: self.shares.clone(),
             connectors: self.connectors.clone(),
+            letters: self.letters.clone(),
             clock: self.clock.clone(),
         }
     }

@@ -188,8 +188,9 @@ pub(super) enum Topics {
     /// Create a topic
     Create {
         topic: String,
-        #[arg(long, default_value_t = 1, value_name = "COUNT")]
-        partitions: u32,
+        /// As declared for its name, else 1
+        #[arg(long, value_name = "COUNT")]
+        partitions: Option<u32>,
         /// A setting such as retention.ms=3600000; may repeat
         #[arg(long = "config", value_name = "NAME=VALUE", value_parser = setting)]
         settings: Vec<(String, String)>,

@@ -183,7 +183,7 @@ pub const KEYS: &[Key] = &[
     key("connectors", Some("PENSTOCK_CONNECTORS"), Shape::List, "cdc/*.json", Built::Yes,
         "Connector files in Debezium's form: paths, `*` within a name."),
     key("topics.file", Some("PENSTOCK_TOPICS"), Shape::Text, "topics/topics.yaml", Built::Yes,
-        "Declared topics; a missing file counts as empty, and one with content is refused until it is built."),
+        "Declared topics, group policies and integrations, see topics/topics.yaml; a missing file counts as empty."),
     key("topics.auto_create", None, Shape::Boolean, "true", Built::Yes,
         "Whether a topic is made when it is first used."),
     key("topics.partitions", None, Shape::Number, "1", Built::Yes,

@@ -71,7 +71,7 @@ pub enum Error {
     },
     /// An event is larger than its topic allows.
     #[error(
-        "append a change of {table} at {lsn}: it takes {bytes} bytes, its topic takes {max} (max.message.bytes)"
+        "append a change of {table} at {lsn}: it takes {bytes} bytes, at most {max} are taken (max.message.bytes of its topic)"
     )]
     TooLarge {
         /// The table as `schema.table`.

@@ -167,6 +167,7 @@ impl<'c> Snapshot<'c> {
                 Ok(values) => values,
                 Err(error) => {
                     self.refuse(table, row, error).await?;
+                    self.submit_if_full().await?;
                     continue;
                 }
             };

@@ -14,6 +14,7 @@
 //! - While the log takes nothing, nothing is read, and after [`STALL_MAX`] the connection is given
 //!   up: a walsender held unread keeps PostgreSQL from shutting down.
 
+mod messages;
 mod refused;
 
 use std::time::Duration;
@@ -21,10 +22,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use crate::event::{Op, SnapshotMarker};
+use crate::event::SnapshotMarker;
 use crate::log::{Origin, PartitionBatch};
 use crate::lsn::Lsn;
-use crate::postgres::pgoutput::{self, LogicalMessage, Message};
+use crate::postgres::pgoutput::{self, Message};
 use crate::postgres::{Frame, ReplicationReader, StatusWriter};
 use crate::tasks;
 
@@ -401,56 +402,6 @@ impl<'c> Stream<'c> {
         self.last_commit_us = Some(transaction.commit_time_us);
         self.position.open = None;
         Ok(())
-    }
-
-    /// A message outside of any transaction.
-    async fn on_message_outside(&mut self, message: &LogicalMessage<'_>) -> Result<(), Error> {
-        match self.place_outside(message.lsn) {
-            Some(place) => self.emit_message(place, message).await,
-            None => Ok(()),
-        }
-    }
-
-    /// The place of a message outside of any transaction; `None` where it is in the log already.
-    fn place_outside(&mut self, lsn: Lsn) -> Option<MessagePoint> {
-        if lsn <= self.position.message_lsn {
-            return None;
-        }
-        self.position.message_lsn = lsn;
-        self.position.last_commit = Some(lsn);
-        Some(MessagePoint {
-            ts_us: self
-                .last_commit_us
-                .unwrap_or(self.context.clock.now_ns() / 1_000),
-            tx_id: None,
-            last_commit: self.position.last_commit,
-        })
-    }
-
-    async fn emit_message(
-        &mut self,
-        point: MessagePoint,
-        message: &LogicalMessage<'_>,
-    ) -> Result<(), Error> {
-        let messages = self.messages().await?;
-        self.context.gauges.count(Op::Message, 1);
-        let added = messages.add(self.context, point, message, &mut self.out);
-        self.messages = Some(messages);
-        match added {
-            Err(error) if error.bad_change().is_some() => {
-                let (prefix, lsn) = (message.prefix, message.lsn);
-                self.on_refused_message(prefix, lsn, point, error).await
-            }
-            added => added,
-        }
-    }
-
-    /// The writer of messages, to be put back.
-    async fn messages(&mut self) -> Result<Messages, Error> {
-        match self.messages.take() {
-            Some(messages) => Ok(messages),
-            None => Messages::new(self.context, &mut self.out).await,
-        }
     }
 
     /// Counts a row, truncate or transactional message, before any filter. `None` for one that is

@@ -50,6 +50,22 @@ pub struct TopicDepth {
     pub uncounted: u64,
 }
 
+impl TopicDepth {
+    /// Age of the open letter that has lain longest.
+    #[must_use]
+    pub fn age_ms(&self, now_ms: i64) -> Option<u64> {
+        let age_ms = now_ms.saturating_sub(self.oldest_ms?);
+        Some(age_ms.max(0).unsigned_abs())
+    }
+
+    /// The depths of reasons by their words.
+    #[must_use]
+    pub fn by_word(&self) -> BTreeMap<&'static str, u64> {
+        let words = self.reasons.iter();
+        words.map(|(reason, n)| (reason.as_str(), *n)).collect()
+    }
+}
+
 /// All topics of dead letters.
 #[derive(Debug, Default)]
 pub(super) struct Index {

@@ -114,8 +114,16 @@ impl Letters {
     /// start are not.
     #[must_use]
     pub fn depth_now(&self) -> Option<u64> {
+        let depths = self.depths_now()?;
+        Some(depths.iter().map(|topic| topic.depth).sum())
+    }
+
+    /// The depth of every topic as far as it is counted now; `None` while what was there at the
+    /// start is not.
+    #[must_use]
+    pub fn depths_now(&self) -> Option<Vec<TopicDepth>> {
         let is_ready = self.shared.progress.borrow().is_ready;
-        is_ready.then(|| self.shared.depths().iter().map(|topic| topic.depth).sum())
+        is_ready.then(|| self.shared.depths())
     }
 
     /// Topics of dead letters that there are.

@@ -12,7 +12,7 @@
 //! - [`Letter`] is a dead letter's headers, read.
 //! - `Index` keeps one byte for each offset of these topics: why it is open, or that it is
 //!   settled. It is rebuilt from the topics at start, in the background.
-//! - [`Service`] reads the topics into the index and sets the metrics.
+//! - [`Service`] reads the topics into the index.
 //! - [`Letters`] is the handle: depth, redrive, purge.
 //!
 //! Invariants:

@@ -1,28 +1,27 @@
-//! Reads all topics of dead letters into the index, as an ordinary reader, and sets the metrics.
+//! Reads all topics of dead letters into the index, as an ordinary reader.
 //!
 //! Each round reads every topic up to the end it had when the round began. Between rounds it
 //! waits for a record, a new topic, a question, or [`TICK`], by which expiry is noticed too.
 //! What cannot be read stays uncounted and is tried again with every round; it stops nothing else.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::index::{LETTERS_MAX, TopicDepth, TopicIndex};
+use super::index::{LETTERS_MAX, TopicIndex};
 use super::letter;
 use super::letters::Shared;
 use super::place::Place;
 use super::read::DECOMPRESSED_BYTES_MAX;
 use crate::error::chain;
 use crate::log::{self, Partition};
-use crate::metrics::names;
 use crate::record::dead_letter::Reason;
 use crate::record::{self, Records};
 use crate::topic::{CLUSTER_METADATA, Offset, PartitionId};
 
-/// Longest time between rounds; metrics are that old at most, and expired letters are noticed.
+/// Longest time between rounds; expired letters are noticed by then.
 const TICK: Duration = Duration::from_secs(1);
 /// After a record came, others are let come: a flood must not be a round for each record.
 const GATHER: Duration = Duration::from_millis(10);
@@ -36,14 +35,6 @@ pub struct Service {
     /// What cannot be read, so that it is told once.
     troubled: HashSet<(String, PartitionId)>,
     is_full: bool,
-    shown: Shown,
-}
-
-/// Labels that a gauge was set for.
-#[derive(Debug, Default)]
-struct Shown {
-    depths: BTreeSet<(String, String, Reason)>,
-    topics: BTreeSet<String>,
 }
 
 /// A letter as the index takes it.
@@ -67,7 +58,6 @@ impl Service {
             shared,
             troubled: HashSet::new(),
             is_full: false,
-            shown: Shown::default(),
         }
     }
 
@@ -104,7 +94,6 @@ impl Service {
             progress.is_ready = true;
         });
         self.shared.date_oldest().await;
-        self.show();
         places.extend(metadata);
         let log = &self.shared.parts.log;
         tokio::select! {
@@ -301,62 +290,4 @@ impl Service {
         self.change(partition, |indexed| indexed.skip_to(*resume));
         Piece::More
     }
-
-    /// Sets every gauge; what has gone since is set to 0 once.
-    fn show(&mut self) {
-        let now_ms = self.shared.parts.clock.now_ms();
-        let mut shown = Shown::default();
-        for depth in self.shared.depths() {
-            let topic = depth.topic.to_string();
-            let group = depth.place.group().unwrap_or_default().to_owned();
-            for (reason, count) in &depth.reasons {
-                set_depth(&topic, &group, *reason, *count);
-                shown.depths.insert((topic.clone(), group.clone(), *reason));
-            }
-            set_age(&topic, depth.age_ms(now_ms).unwrap_or(0));
-            shown.topics.insert(topic);
-        }
-        for (topic, group, reason) in self.shown.depths.difference(&shown.depths) {
-            set_depth(topic, group, *reason, 0);
-        }
-        for topic in self.shown.topics.difference(&shown.topics) {
-            set_age(topic, 0);
-        }
-        self.shown = shown;
-    }
-}
-
-impl TopicDepth {
-    /// Age of the open letter that has lain longest.
-    #[must_use]
-    pub fn age_ms(&self, now_ms: i64) -> Option<u64> {
-        let age_ms = now_ms.saturating_sub(self.oldest_ms?);
-        Some(age_ms.max(0).unsigned_abs())
-    }
-
-    /// The depths of reasons by their words.
-    #[must_use]
-    pub fn by_word(&self) -> BTreeMap<&'static str, u64> {
-        let words = self.reasons.iter();
-        words.map(|(reason, n)| (reason.as_str(), *n)).collect()
-    }
-}
-
-fn set_depth(topic: &str, group: &str, reason: Reason, count: u64) {
-    let labels = [
-        ("topic", topic.to_owned()),
-        ("group", group.to_owned()),
-        ("reason", reason.as_str().to_owned()),
-    ];
-    metrics::gauge!(names::DLQ_DEPTH_RECORDS, &labels).set(float(count));
-}
-
-fn set_age(topic: &str, age_ms: u64) {
-    let gauge = metrics::gauge!(names::DLQ_OLDEST_AGE_SECONDS, "topic" => topic.to_owned());
-    gauge.set(float(age_ms) / 1000.0);
-}
-
-/// A metric's value; beyond 2^53 it is rounded.
-fn float(number: u64) -> f64 {
-    number as f64
 }

@@ -1,6 +1,8 @@
 //! Dead letters over a real log: what is counted, across restarts, expiry and purge, and what a
 //! redrive does.
 
+mod shared;
+
 use std::sync::Arc;
 
 use serde_json::json;
@@ -26,6 +28,7 @@ const NOW_MS: i64 = 1_700_000_000_000;
 struct Node {
     log: Log,
     groups: Groups,
+    shares: Shares,
     letters: Letters,
     rules: Rules,
     closing: CancellationToken,
@@ -63,7 +66,7 @@ impl Node {
         let (shares, shares_service): (Shares, share::Service) = opened.await.unwrap();
         let (letters, letters_service) = Letters::new(Parts {
             log: log.clone(),
-            shares,
+            shares: shares.clone(),
             groups: groups.clone(),
             rules: rules.clone(),
             clock,
@@ -78,6 +81,7 @@ impl Node {
             ],
             log,
             groups,
+            shares,
             letters,
             rules,
             closing,

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use penstock::metrics::names::{ALL, Form, PROCESS, PUSH_SECONDS};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{
-    Penstock, Postgres, Prometheus, Setup, folder, http, promtool, shipped, wait_until,
+    Penstock, Postgres, Prometheus, Setup, connector, folder, http, promtool, run, shipped,
+    wait_until,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -80,10 +81,10 @@ fn every_expression_of_the_dashboard_is_promql() {
     let rules: Vec<Value> = dashboard_expressions()
         .into_iter()
         .enumerate()
-        .map(|(at, (_, expr))| serde_json::json!({"record": format!("panel:{at}"), "expr": expr}))
+        .map(|(at, (_, expr))| json!({"record": format!("panel:{at}"), "expr": expr}))
         .collect();
     assert!(rules.len() > 30, "{}", rules.len());
-    let file = serde_json::json!({"groups": [{"name": "dashboard", "rules": rules}]});
+    let file = json!({"groups": [{"name": "dashboard", "rules": rules}]});
     // JSON is YAML.
     let path = folder.path().join("rules.yaml");
     std::fs::write(&path, file.to_string()).unwrap();
@@ -281,38 +282,103 @@ fn a_slot_is_watched_while_its_connector_has_failed_and_safe_bytes_are_told_only
     let sql = postgres.database("app");
     sql.exec("create table t (id int primary key)");
     let mut penstock = Setup::new()
-        .source(&postgres.url("app"), "public.*", "app")
+        .connector("seen", &connector(&postgres, "app", "seen", &json!({})))
         .start();
-    penstock.wait_for_state("app", "RUNNING");
+    penstock.wait_for_state("seen", "RUNNING");
     wait_for_lines(
         &penstock,
         "/metrics",
         &[
-            "penstock_slot_active{connector=\"app\"} 1",
-            "penstock_slot_wal_status{connector=\"app\",status=\"reserved\"} 1",
-            "penstock_slot_wal_status{connector=\"app\",status=\"lost\"} 0",
+            "penstock_slot_active{connector=\"seen\"} 1",
+            "penstock_slot_wal_status{connector=\"seen\",status=\"reserved\"} 1",
+            "penstock_slot_wal_status{connector=\"seen\",status=\"lost\"} 0",
         ],
     );
     let limit = sql.one("show max_slot_wal_keep_size");
     let told = penstock.metrics().contains("penstock_slot_safe_wal_bytes{");
     assert_eq!(told, limit != "-1", "max_slot_wal_keep_size is {limit}");
-    // Without its slot the connector cannot go on, and the page says that nobody reads it.
+    // On a slot that was made again the connector cannot go on, and nobody reads it.
     penstock.terminate();
-    sql.exec("select pg_drop_replication_slot('penstock_app')");
+    sql.exec("select pg_drop_replication_slot('seen')");
     sql.exec("insert into t values (1)");
-    sql.exec("select pg_create_logical_replication_slot('penstock_app', 'pgoutput')");
+    sql.exec("select pg_create_logical_replication_slot('seen', 'pgoutput')");
     penstock.start();
-    wait_until("the connector to stop with a reason", LIMIT, || {
-        let (state, reason) = penstock.connector("app");
-        if state == "FAILED" {
+    penstock.wait_for_state("seen", "FAILED");
+    let unread = "penstock_slot_active{connector=\"seen\"} 0";
+    wait_for_lines(&penstock, "/metrics", &[unread]);
+}
+
+/// Delivers the one open record of a shared group, until there is one; its id and delivery count.
+fn read_one(penstock: &Penstock, group: &str, topic: &str) -> (String, i64) {
+    let ask = json!({"topics": [topic], "max_records": 1, "wait_ms": 1000}).to_string();
+    let path = format!("/groups/{group}/read");
+    wait_until("a delivery", LIMIT, || {
+        let answer = http(penstock.address("http"), "POST", &path, Some(&ask))?;
+        let records = answer.json()["records"].as_array().cloned();
+        match records.unwrap_or_default().first() {
+            Some(record) => Ok((
+                record["ack_id"].as_str().unwrap().to_owned(),
+                record["delivery_count"].as_i64().unwrap(),
+            )),
+            None => Err(format!("{answer:?}")),
+        }
+    })
+}
+
+/// Tells what became of a delivery.
+fn acknowledge(penstock: &Penstock, group: &str, outcome: &str, id: &str) {
+    let body = json!({outcome: [id]}).to_string();
+    let path = format!("/groups/{group}/ack");
+    let answer = http(penstock.address("http"), "POST", &path, Some(&body)).unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.json()["results"][0]["status"], "ok", "{answer:?}");
+}
+
+#[test]
+fn a_record_released_five_times_raises_dlq_not_empty_until_it_was_redriven_and_accepted() {
+    let setup = Setup::new().build();
+    // The waits between deliveries are not what is tested here.
+    let declared =
+        "groups:\n  go-api:\n    delivery_limit: 5\n    backoff: { first: 100ms, max: 100ms }\n";
+    std::fs::write(setup.path("topics.yaml"), declared).unwrap();
+    let mut penstock = setup;
+    penstock.start();
+    let prometheus = Prometheus::start(penstock.address("metrics"));
+    penstock.kcat().run(&["-P", "-t", "orders"], "poison\n");
+    for count in 1..=5 {
+        let (id, delivered) = read_one(&penstock, "go-api", "orders");
+        assert_eq!(delivered, count);
+        acknowledge(&penstock, "go-api", "release", &id);
+    }
+    let depth = "sum(penstock_dlq_depth_records{topic=\"dlq.go-api\",group=\"go-api\",reason=\"exhausted\"})";
+    prometheus.wait_for(depth, LIMIT, |depth| depth == 1.0);
+    let fired = wait_until("DlqNotEmpty to fire", LIMIT, || {
+        let firing = prometheus.firing("DlqNotEmpty")?;
+        firing
+            .first()
+            .cloned()
+            .ok_or_else(|| format!("{:?}", prometheus.api("alerts")))
+    });
+    assert_eq!(fired["labels"]["topic"], "dlq.go-api", "{fired}");
+    let told = fired["annotations"]["description"].as_str().unwrap();
+    // The command of the alert, as it stands there.
+    let (_, command) = told.split_once("run: penstock ").unwrap();
+    let words: Vec<&str> = command.split(' ').collect();
+    run(&mut penstock.command(&words), LIMIT).ok(command);
+    let (id, delivered) = read_one(&penstock, "go-api", "orders");
+    assert_eq!(delivered, 1, "a redriven record begins anew");
+    acknowledge(&penstock, "go-api", "accept", &id);
+    wait_until("DlqNotEmpty to end", LIMIT, || {
+        let firing = prometheus.firing("DlqNotEmpty")?;
+        if firing.is_empty() {
             Ok(())
         } else {
-            Err(format!("{state} {reason}"))
+            Err(format!("{firing:?}"))
         }
     });
-    wait_for_lines(
-        &penstock,
-        "/metrics",
-        &["penstock_slot_active{connector=\"app\"} 0"],
-    );
+    let count = |outcome: &str| {
+        format!("penstock_deliveries_total{{group=\"go-api\",outcome=\"{outcome}\"}}")
+    };
+    prometheus.wait_for(&count("released"), LIMIT, |count| count == 5.0);
+    prometheus.wait_for(&count("accepted"), LIMIT, |count| count == 1.0);
 }

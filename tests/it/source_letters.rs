@@ -148,18 +148,24 @@ fn changes_that_are_too_large_are_dead_letters_and_the_others_arrive() {
         "select pg_logical_emit_message(true, 'orders', repeat('y', {}))",
         17 * MIB
     ));
+    sql.exec(&format!(
+        "select pg_logical_emit_message(false, 'alone', repeat('z', {}))",
+        70 * MIB
+    ));
     small(7);
+    // Of a key change all three records are there, or none.
+    sql.exec(&format!(
+        "update t set id = 70, note = repeat('x', {}) where id = 7",
+        17 * MIB
+    ));
     sql.exec("delete from t where id = 5");
     let events = records(&penstock, "app.public.t", 6);
     assert_eq!(ids(&events), [1, 3, 6, 7, 5, 5]);
-    let letters = records(&penstock, "dlq.source.large", 5);
+    let letters = records(&penstock, "dlq.source.large", 7);
     assert_eq!(ids(&letters[..4]), [2, 4, 5, 6]);
     // A message's content is base64 in its event: 4 bytes for 3.
-    let sizes = [17, 70, 17, 70].map(|mib| mib * MIB);
-    for (letter, least) in letters
-        .iter()
-        .zip(sizes.into_iter().chain([17 * MIB / 3 * 4]))
-    {
+    let sizes = [17 * 3, 70 * 3, 17 * 3, 70 * 3, 17 * 4, 70 * 3, 17 * 3];
+    for (letter, least) in letters.iter().zip(sizes.map(|size| size * MIB / 3)) {
         assert_eq!(header(letter, "__dlq.errors.reason"), "too_large");
         let value = value(letter);
         let bytes = usize::try_from(value["bytes"].as_u64().unwrap()).unwrap();
@@ -174,7 +180,33 @@ fn changes_that_are_too_large_are_dead_letters_and_the_others_arrive() {
     assert_eq!(value(&letters[3]).get("after"), None);
     assert_eq!(value(&letters[4])["prefix"], "orders");
     assert_eq!(header(&letters[4], "__dlq.errors.topic"), "app.message");
+    assert_eq!(value(&letters[5])["prefix"], "alone");
+    assert_eq!(id(&letters[6]), 70);
     penstock.wait_for_state("large", "RUNNING");
+}
+
+/// What waits together is more than a topic takes at once; each record is less.
+#[test]
+fn a_topic_with_a_low_limit_takes_every_event_that_fits_it() {
+    let postgres = Postgres::lease();
+    let sql = postgres.database("app");
+    table(&sql);
+    sql.exec("insert into t select g, null, 'a' from generate_series(1, 20000) g");
+    let schemas = json!({"errors.tolerance": "all", "value.converter.schemas.enable": "true"});
+    let file = of_t(&postgres, "low", &schemas);
+    let penstock = Setup::new()
+        .env("PENSTOCK_TOPICS__MAX_MESSAGE_BYTES", "65536")
+        .connector("low", &file)
+        .start();
+    postgres.wait_streaming("low");
+    sql.exec(
+        "insert into t select g, null, 'b' from generate_series(20001, 40000) g;
+         insert into t values (40001, null, repeat('x', 65536)), (40002, null, 'c')",
+    );
+    let events = records(&penstock, "app.public.t", 40_001);
+    let wanted: Vec<i64> = (1..=40_000).chain([40_002]).collect();
+    assert_eq!(ids(&events), wanted);
+    assert_eq!(ids(&records(&penstock, "dlq.source.low", 1)), [40_001]);
 }
 
 #[test]

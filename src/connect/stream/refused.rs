@@ -105,33 +105,6 @@ impl Stream<'_> {
             .write(self.context, &mut self.out, &letter, error)
             .await
     }
-
-    /// A logical decoding message that is too large.
-    pub(super) async fn on_refused_message(
-        &mut self,
-        prefix: &str,
-        lsn: Lsn,
-        place: MessagePoint,
-        error: Error,
-    ) -> Result<(), Error> {
-        let messages = self.messages().await?;
-        let letter = Letter {
-            topic: &messages.topic,
-            subject: Subject::Message { prefix },
-            op: Op::Message,
-            lsn,
-            tx_id: place.tx_id,
-            ts_ms: place.ts_us.div_euclid(1_000),
-            key: messages.key_of(prefix).ok(),
-            rows: None,
-        };
-        let written = self
-            .letters
-            .write(self.context, &mut self.out, &letter, error)
-            .await;
-        self.messages = Some(messages);
-        written
-    }
 }
 
 fn op(change: HeadChange) -> Op {

@@ -1,10 +1,12 @@
+//! Pushes on a real log: what is stored, which repetitions are answered, what a failing disk leaves.
+
 use std::sync::Arc;
 
 use serde_json::json;
 
 use crate::clock::{Clock, ManualClock};
 use crate::config::topics::{BODY_BYTES, Declarations, Integration, Rules, Schema};
-use crate::log::{Config, DiskFloors, Log, RealDisk};
+use crate::log::{Config, DiskFloors, Log, State};
 use crate::push::admission::admit;
 use crate::push::keys::KEYS_MAX;
 use crate::push::service::{expire, resolve_doubts};
@@ -12,9 +14,14 @@ use crate::push::{Accepted, Error, Head, Name, Push, REMEMBERED_MS};
 use crate::record::{Records, batches, dead_letter};
 use crate::topic::{Offset, PartitionId};
 
+mod disk;
+
+use disk::Failing;
+
 const NOW_MS: i64 = 1_800_000_000_000;
 
 struct Door {
+    disk: Failing,
     folder: tempfile::TempDir,
     clock: Arc<ManualClock>,
     rules: Rules,
@@ -38,7 +45,7 @@ fn integration(name: &str) -> Integration {
     }
 }
 
-fn open_log(folder: &std::path::Path, clock: &Arc<ManualClock>) -> Log {
+fn open_log(folder: &std::path::Path, disk: &Failing, clock: &Arc<ManualClock>) -> Log {
     let config = Config {
         journal_file_bytes: 1 << 20,
         floors: DiskFloors {
@@ -48,21 +55,23 @@ fn open_log(folder: &std::path::Path, clock: &Arc<ManualClock>) -> Log {
         ..Config::at(folder)
     };
     let clock: Arc<dyn Clock> = clock.clone();
-    Log::open(config, Arc::new(RealDisk), clock).unwrap()
+    Log::open(config, Arc::new(disk.clone()), clock).unwrap()
 }
 
 impl Door {
     async fn open(integrations: Vec<Integration>, keys_max: usize) -> Door {
         let folder = tempfile::tempdir().unwrap();
+        let disk = Failing::default();
         let clock = Arc::new(ManualClock::at_ms(NOW_MS));
         let rules = Rules::new(Declarations {
             integrations,
             ..Declarations::default()
         });
-        let log = open_log(folder.path(), &clock);
+        let log = open_log(folder.path(), &disk, &clock);
         let opened = Push::open_with(log.clone(), clock.clone(), rules.clone(), keys_max).await;
         let (push, _) = opened.unwrap();
         Door {
+            disk,
             folder,
             clock,
             rules,
@@ -74,6 +83,7 @@ impl Door {
     /// Closes the log and opens everything on the same folder.
     async fn reopen(self) -> Door {
         let Door {
+            disk,
             folder,
             clock,
             rules,
@@ -83,10 +93,11 @@ impl Door {
         drop(push);
         log.close().await.unwrap();
         drop(log);
-        let log = open_log(folder.path(), &clock);
+        let log = open_log(folder.path(), &disk, &clock);
         let opened = Push::open(log.clone(), clock.clone(), rules.clone()).await;
         let (push, _) = opened.unwrap();
         Door {
+            disk,
             folder,
             clock,
             rules,
@@ -400,4 +411,67 @@ async fn lifecycle_takes_lifecycle_events_only() {
     assert_eq!(accepted.topic.as_str(), "integrations.lifecycle");
     let records = door.records("integrations.lifecycle").await;
     assert_eq!(header(&records[0].2, "penstock.client_id"), Some("app"));
+}
+
+/// Waits until the log takes appends again, which it tries by itself.
+async fn writable(log: &Log) {
+    let wait = async {
+        let mut looks = tokio::time::interval(std::time::Duration::from_millis(5));
+        while log.state() != State::Writable {
+            looks.tick().await;
+        }
+    };
+    let limit = std::time::Duration::from_secs(20);
+    let waited = tokio::time::timeout(limit, wait).await;
+    waited.unwrap_or_else(|_| panic!("the log is {:?}", log.state()));
+}
+
+#[tokio::test]
+async fn a_push_whose_sync_failed_is_stored_once_by_its_repetition() {
+    let door = Door::open(vec![], KEYS_MAX).await;
+    door.push("acme", json_head(), "0").await.unwrap();
+    door.disk.fail(true);
+    let unknown = door.keyed("a", "1").await.unwrap_err();
+    assert!(matches!(unknown, Error::Unknown(_)), "{unknown}");
+    // The log refuses for sure, but the push before may be stored.
+    let repeated = door.keyed("a", "1").await.unwrap_err();
+    assert!(matches!(repeated, Error::Unknown(_)), "{repeated}");
+    let other = door.keyed("a", "2").await.unwrap_err();
+    assert!(matches!(other, Error::KeyInFlight), "{other}");
+    let fresh = door.keyed("b", "1").await.unwrap_err();
+    assert!(matches!(fresh, Error::Log(_)), "surely not stored: {fresh}");
+    assert_eq!(door.push.0.keys.count(), 1);
+    door.disk.fail(false);
+    writable(&door.log).await;
+    let stored = door.keyed("a", "1").await.unwrap();
+    assert_eq!((stored.offset, stored.replayed), (Some(Offset(1)), false));
+    let door = door.reopen().await;
+    let again = door.keyed("a", "1").await.unwrap();
+    assert_eq!((again.offset, again.replayed), (Some(Offset(1)), true));
+    assert_eq!(door.records("integrations.acme.data").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_key_in_doubt_is_free_once_another_append_succeeded() {
+    let door = Door::open(vec![], KEYS_MAX).await;
+    door.push("acme", json_head(), "0").await.unwrap();
+    door.disk.fail(true);
+    door.keyed("a", "1").await.unwrap_err();
+    resolve_doubts(&door.push.0).await;
+    assert_eq!(
+        door.push.0.keys.count(),
+        1,
+        "nothing says yet that it is not stored"
+    );
+    door.disk.fail(false);
+    writable(&door.log).await;
+    resolve_doubts(&door.push.0).await;
+    assert_eq!(door.push.0.keys.count(), 0);
+    let other = door.keyed("a", "2").await.unwrap();
+    assert!(!other.replayed);
+    let door = door.reopen().await;
+    let records = door.records("integrations.acme.data").await;
+    let values: Vec<&str> = records.iter().map(|(_, value, _)| value.as_str()).collect();
+    assert_eq!(values, ["0", "2"]);
+    assert!(door.keyed("a", "2").await.unwrap().replayed);
 }

@@ -47,6 +47,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// writes before it reads gets to see the refusal.
 const DISCARDED_BYTES_MAX: usize = 4 << 20;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+/// What is told again of a path that is refused; the longest legal one is shorter.
+const INSTANCE_CHARACTERS_MAX: usize = 100;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -90,12 +92,23 @@ async fn schema() -> Response {
     ([(header::CONTENT_TYPE, media_type)], LIFECYCLE_SCHEMA).into_response()
 }
 
-async fn no_name() -> Problem {
-    Problem::new(
+async fn no_name(uri: Uri) -> Problem {
+    unknown(&uri)
+}
+
+fn unknown(uri: &Uri) -> Problem {
+    let problem = Problem::new(
         error::PUSH_UNKNOWN,
         "push under a name that none can have",
         "POST /push/NAME, the name 1 to 63 of a-z, 0-9 and -, not beginning with -",
-    )
+    );
+    problem.with_member("instance", instance(uri))
+}
+
+/// The path of the request, its beginning only.
+fn instance(uri: &Uri) -> serde_json::Value {
+    let shown: String = uri.path().chars().take(INSTANCE_CHARACTERS_MAX).collect();
+    shown.into()
 }
 
 async fn push(
@@ -107,12 +120,12 @@ async fn push(
 ) -> Response {
     let name = uri.path().strip_prefix("/push/").and_then(Name::parse);
     let Some(name) = name else {
-        return no_name().await.into_response();
+        return unknown(&uri).into_response();
     };
     match method {
         Method::POST => {}
         Method::OPTIONS => return handshake(&headers),
-        other => return no_such_method(&other),
+        other => return no_such_method(&other, &uri),
     }
     let mut body = body.into_data_stream();
     let mut admitted = None;
@@ -121,7 +134,7 @@ async fn push(
         Ok(accepted) => answer(&accepted),
         Err(problem) => {
             discard(&headers, body).await;
-            let problem = problem.with_member("instance", uri.path().into());
+            let problem = problem.with_member("instance", instance(&uri));
             problem.into_response()
         }
     };
@@ -339,11 +352,12 @@ fn handshake(headers: &HeaderMap) -> Response {
     response
 }
 
-fn no_such_method(method: &Method) -> Response {
+fn no_such_method(method: &Method, uri: &Uri) -> Response {
     Problem::invalid(format!("use {method} here"), "POST a body, see Accept-Post")
         .with_status(StatusCode::METHOD_NOT_ALLOWED)
         .with_header(header::ALLOW, METHODS)
         .with_header(ACCEPT_POST_NAME, HeaderValue::from_static(ACCEPT_POST))
+        .with_member("instance", instance(uri))
         .into_response()
 }
 

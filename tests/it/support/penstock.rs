@@ -231,6 +231,11 @@ impl Penstock {
         }
     }
 
+    /// Asks it to read its declarations again.
+    pub(crate) fn hang_up(&self) {
+        signal_process("HUP", self.pid());
+    }
+
     /// Asks it to end, waits, and gives its status.
     pub(crate) fn terminate(&mut self) -> ExitStatus {
         signal_process("TERM", self.pid());
