@@ -227,7 +227,7 @@ fn a_dead_letter_is_shown_and_redriven_by_a_click() {
     post(&penstock, "/topics", &json!({"name": "jobs"}));
     penstock
         .kcat()
-        .produce("jobs", &[], "{\"job\":7,\"for\":\"ada\"}\n");
+        .produce("jobs", &[], "ada:{\"job\":7,\"for\":\"ada\"}\n");
     let read = json!({"topics": ["jobs"], "max_records": 10, "wait_ms": 1000});
     let deliver = |count: u64| -> String {
         wait_until(&format!("delivery {count}"), LIMIT, || {

@@ -4,8 +4,12 @@ import { brief, bytes, count } from './format.js';
 import { badge, empty, panel, table } from './parts.js';
 import { h } from './view.js';
 
+const topicOf = (name) => (name === 'lifecycle' ? 'integrations.lifecycle' : `integrations.${name}.data`);
 const kind = (code) => (code < '300' ? 'ok' : code < '500' ? 'warn' : 'bad');
 const total = (requests) => Object.values(requests).reduce((sum, one) => sum + one, 0);
+
+/** Counted from the start whether or not anybody pushes to them. */
+const ALWAYS = ['lifecycle', 'other'];
 
 /** The last looks of each integration, to tell records a second from. */
 const last = new Map();
@@ -22,14 +26,14 @@ function rate(ctx, one) {
 }
 
 export function render(ctx) {
-  const all = ctx.status.integrations || [];
+  const all = (ctx.status.integrations || []).filter((one) => total(one.pushes.requests) > 0 || !ALWAYS.includes(one.name));
   if (!all.length) {
     return [h('h1', null, 'Push'), h('section', { class: 'panel' },
       empty('Nobody has pushed since the start', 'An integration pushes JSON with a token of your Logto; a record is answered with 202 once it is on disk.',
         `curl -X POST ${location.origin}/push/my-integration -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"hello":"world"}'`))];
   }
   const columns = [
-    ['Integration', 'name', (one) => (one.name === 'other' ? h('span', { class: 'fine', title: 'Names that are not declared and were refused' }, 'other') : h('a', { href: `#/topics/${encodeURIComponent(`integrations.${one.name}.data`)}` }, one.name))],
+    ['Integration', 'name', (one) => (one.name === 'other' ? h('span', { class: 'fine', title: 'Names that are not declared and were refused' }, 'other') : h('a', { href: `#/topics/${encodeURIComponent(topicOf(one.name))}` }, one.name))],
     ['Requests', 'number', (one) => count(total(one.pushes.requests))],
     ['Answers', '', (one) => h('span', { class: 'badges' }, Object.entries(one.pushes.requests).filter(([, n]) => n > 0).map(([code, n]) => h('span', { key: code, class: 'pair' }, badge(kind(code), code), h('span', { class: 'fine' }, brief(n)))))],
     ['Records', 'number', (one) => count(one.pushes.records)],
