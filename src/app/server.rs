@@ -75,7 +75,8 @@ impl Server {
             ..parts.handles(config, listeners, draining.clone())
         };
         let http = http::Service::new(bound.http, handles);
-        let kafka = kafka::Service::new(bound.kafka, settings::kafka(config), parts.kafka_handles());
+        let kafka =
+            kafka::Service::new(bound.kafka, settings::kafka(config), parts.kafka_handles());
         let faces = vec![
             watched.spawn("kafka", &draining, kafka.run(draining.clone())),
             watched.spawn("http", &draining, http.run(draining.clone())),
@@ -97,7 +98,11 @@ impl Server {
         let writers = vec![
             watched.spawn("pushes", &closing, services.pushes.run(closing.clone())),
             watched.spawn("groups", &closing, services.groups.run(closing.clone())),
-            watched.spawn("shared groups", &closing, services.shares.run(closing.clone())),
+            watched.spawn(
+                "shared groups",
+                &closing,
+                services.shares.run(closing.clone()),
+            ),
         ];
         settings::tell_what_is_open(config, &listeners);
         Ok(Server {
@@ -154,7 +159,10 @@ impl Server {
             }
         }
         let deadline = Instant::now() + CONNECTORS_TIMEOUT;
-        if timeout_at(deadline, self.parts.connectors.stop()).await.is_err() {
+        if timeout_at(deadline, self.parts.connectors.stop())
+            .await
+            .is_err()
+        {
             tracing::warn!("left connectors behind that took too long to stop");
         }
         self.closing.cancel();
