@@ -225,6 +225,10 @@ impl Shared {
             let Some(slot) = state.slots.get(place) else {
                 continue;
             };
+            if !slot.partition.due(now, ask.limit, 1).is_empty() {
+                // It came due, or a pause ended, since the look for records.
+                until = until.min(Instant::now() + Duration::from_millis(1));
+            }
             if let Some(due_ms) = slot.partition.due_next_ms(now) {
                 let wait_ms = due_ms.saturating_sub(now.wall_ms).max(1).unsigned_abs();
                 until = until.min(Instant::now() + Duration::from_millis(wait_ms));
