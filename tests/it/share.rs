@@ -14,9 +14,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// A server whose groups `quick` and `work` wait little between deliveries.
 fn penstock() -> Penstock {
     let mut penstock = Setup::new().build();
-    std::fs::create_dir(penstock.path("topics")).unwrap();
     let declared = "groups:\n  quick:\n    backoff: { first: 20ms, max: 40ms }\n  work:\n    backoff: { first: 20ms, max: 40ms }\n";
-    std::fs::write(penstock.path("topics/topics.yaml"), declared).unwrap();
+    std::fs::write(penstock.path("topics.yaml"), declared).unwrap();
     penstock.start();
     penstock
 }
