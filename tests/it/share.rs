@@ -11,10 +11,10 @@ use crate::support::{Penstock, Random, Record, Setup, http, is_proving, pause, w
 
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A server whose groups `quick` and `work` wait little between deliveries.
+/// A server whose groups `quick` and `crew` wait little between deliveries.
 fn penstock() -> Penstock {
     let mut penstock = Setup::new().build();
-    let declared = "groups:\n  quick:\n    backoff: { first: 20ms, max: 40ms }\n  work:\n    backoff: { first: 20ms, max: 40ms }\n";
+    let declared = "groups:\n  quick:\n    backoff: { first: 20ms, max: 40ms }\n  crew:\n    backoff: { first: 20ms, max: 40ms }\n";
     std::fs::write(penstock.path("topics.yaml"), declared).unwrap();
     penstock.start();
     penstock
@@ -196,7 +196,7 @@ fn member(address: &str, seen: &Mutex<Seen>, stop: &AtomicBool, mut random: Rand
         let answer = http(
             address,
             "POST",
-            "/groups/work/read",
+            "/groups/crew/read",
             Some(&asked.to_string()),
         );
         let Ok(answer) = answer.map_err(drop).and_then(|a| whole(&a.body)) else {
@@ -241,7 +241,7 @@ fn member(address: &str, seen: &Mutex<Seen>, stop: &AtomicBool, mut random: Rand
             .filter_map(|id| id.as_str())
             .collect();
         let body = json!(lists).to_string();
-        let answer = http(address, "POST", "/groups/work/ack", Some(&body));
+        let answer = http(address, "POST", "/groups/crew/ack", Some(&body));
         let Ok(answer) = answer.map_err(drop).and_then(|a| whole(&a.body)) else {
             return;
         };
@@ -290,8 +290,8 @@ fn across_kills_every_record_is_accepted_once_or_a_dead_letter_once() {
     // What is left is accepted; whatever died on the way is a dead letter by then.
     wait_until("nothing is open", LIMIT * 3, || {
         let asked = json!({"topics": ["jobs"], "max_records": 500, "wait_ms": 200});
-        let got = read(&penstock, "work", &asked);
-        let statuses = ack(&penstock, "work", "accept", &got);
+        let got = read(&penstock, "crew", &asked);
+        let statuses = ack(&penstock, "crew", "accept", &got);
         let mut seen = seen.lock().unwrap();
         for (record, status) in got.iter().zip(statuses) {
             if status == "ok" {
@@ -301,14 +301,14 @@ fn across_kills_every_record_is_accepted_once_or_a_dead_letter_once() {
                     .or_default() += 1;
             }
         }
-        let lag = penstock.get("/groups/work/lag").unwrap().json();
+        let lag = penstock.get("/groups/crew/lag").unwrap().json();
         if lag["lag"] == 0 {
             Ok(())
         } else {
             Err(lag.to_string())
         }
     });
-    let letters = penstock.kcat().records_if_any("dlq.work");
+    let letters = penstock.kcat().records_if_any("dlq.crew");
     judge(&seen.into_inner().unwrap(), &letters, produced);
 }
 
