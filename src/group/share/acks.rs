@@ -239,10 +239,11 @@ impl Done {
 
     /// Tells the breaker; whether the group is paused now.
     pub(super) fn tell(&self, state: &mut State, timer_ms: i64) -> bool {
-        let finished = self.finished.iter();
-        finished.fold(false, |paused, is_dead| {
-            state.breaker.finished(timer_ms, *is_dead) || paused
-        })
+        let mut is_paused = false;
+        for is_dead in &self.finished {
+            is_paused |= state.breaker.finished(timer_ms, *is_dead);
+        }
+        is_paused
     }
 
     /// Submits what was done; `None` where there is nothing to store.

@@ -80,6 +80,9 @@ pub struct Deliveries {
     _place: Option<OwnedSemaphorePermit>,
 }
 
+/// Partitions with the offsets that their ends are to pass.
+type Ends = Vec<(Arc<Partition>, Offset)>;
+
 /// A read whose fields were checked.
 pub(super) struct Ask {
     pub(super) sources: Vec<(Place, Arc<Partition>)>,
@@ -208,11 +211,7 @@ impl Shared {
     }
 
     /// When to look again, and for which partitions' ends to wait.
-    fn hints(
-        &self,
-        cell: &Cell,
-        ask: &Ask,
-    ) -> Result<(Instant, Vec<(Arc<Partition>, Offset)>), Error> {
+    fn hints(&self, cell: &Cell, ask: &Ask) -> Result<(Instant, Ends), Error> {
         let now = self.now();
         let far = Instant::now() + WAIT_MAX;
         let state = cell.state.lock();
@@ -226,6 +225,10 @@ impl Shared {
             let Some(slot) = state.slots.get(place) else {
                 continue;
             };
+            if !slot.partition.due(now, ask.limit, 1).is_empty() {
+                // It came due, or a pause ended, since the look for records.
+                until = until.min(Instant::now() + Duration::from_millis(1));
+            }
             if let Some(due_ms) = slot.partition.due_next_ms(now) {
                 let wait_ms = due_ms.saturating_sub(now.wall_ms).max(1).unsigned_abs();
                 until = until.min(Instant::now() + Duration::from_millis(wait_ms));

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::error::Error;
 use super::super::id::GroupId;
-use super::cell::Place;
+use super::cell::{Place, State};
 use super::fetch::{self, Budget};
 use super::limits::{OPEN_RECORDS_MAX, REDRIVE_MAX};
 use super::shared::Shared;
@@ -113,36 +113,7 @@ impl Shares {
         let answered = {
             let mut state = cell.state.lock();
             state.check(&cell.id)?;
-            let mut done = Vec::new();
-            let mut more: BTreeMap<Place, usize> = BTreeMap::new();
-            for one in wanted {
-                let (place, offset) = one.record;
-                let Some(slot) = state.slots.get(&place) else {
-                    let why = Error::NotRedrivable("its group does not read the record's topic");
-                    redriven.refuse(one.index, why);
-                    continue;
-                };
-                if !kept.contains(&one.record) {
-                    let why = Error::RecordGone {
-                        topic: slot.topic.to_string(),
-                        partition: place.partition.0,
-                        offset,
-                    };
-                    redriven.refuse(one.index, why);
-                    continue;
-                }
-                let more = more.entry(place).or_default();
-                *more += 1;
-                if slot.partition.open_count().saturating_add(*more) > OPEN_RECORDS_MAX {
-                    let why = Error::LimitReached {
-                        what: "open records of one partition (redrive the rest once some are done)",
-                        limit: OPEN_RECORDS_MAX,
-                    };
-                    redriven.refuse(one.index, why);
-                } else {
-                    done.push(one);
-                }
-            }
+            let done = choose(&state, wanted, &kept, &mut redriven);
             if done.is_empty() || (is_whole && !redriven.refused.is_empty()) {
                 return Ok(redriven);
             }
@@ -231,6 +202,46 @@ impl Shares {
         let changed = changes.wait_for(|now| *now > version).await;
         changed.map_or(version, |now| *now)
     }
+}
+
+/// Those that can be redriven now; the others are refused. Changes nothing.
+fn choose(
+    state: &State,
+    wanted: Vec<Wanted>,
+    kept: &BTreeSet<(Place, i64)>,
+    redriven: &mut Redriven,
+) -> Vec<Wanted> {
+    let mut done = Vec::new();
+    let mut more: BTreeMap<Place, usize> = BTreeMap::new();
+    for one in wanted {
+        let (place, offset) = one.record;
+        let Some(slot) = state.slots.get(&place) else {
+            let why = Error::NotRedrivable("its group does not read the record's topic");
+            redriven.refuse(one.index, why);
+            continue;
+        };
+        if !kept.contains(&one.record) {
+            let why = Error::RecordGone {
+                topic: slot.topic.to_string(),
+                partition: place.partition.0,
+                offset,
+            };
+            redriven.refuse(one.index, why);
+            continue;
+        }
+        let more = more.entry(place).or_default();
+        *more += 1;
+        if slot.partition.open_count().saturating_add(*more) > OPEN_RECORDS_MAX {
+            let why = Error::LimitReached {
+                what: "open records of one partition (redrive the rest once some are done)",
+                limit: OPEN_RECORDS_MAX,
+            };
+            redriven.refuse(one.index, why);
+        } else {
+            done.push(one);
+        }
+    }
+    done
 }
 
 impl Redriven {

@@ -474,19 +474,15 @@ async fn an_id_is_ordered_or_shared_never_both() {
 async fn what_cannot_be_a_topic_or_a_read_is_refused_and_makes_no_group() {
     let node = Node::start().await;
     node.topic("t", 1).await;
-    let mut refused = Vec::new();
-    refused.push(ask("a b", &["t"], 1, Duration::ZERO));
-    refused.push(ask("g", &["missing"], 1, Duration::ZERO));
-    refused.push(ask("g", &[SHARE_GROUP_STATE], 1, Duration::ZERO));
-    refused.push(ask("g", &["dlq.g"], 1, Duration::ZERO));
-    refused.push(ask("g", &["t"], 0, Duration::ZERO));
-    refused.push(ask(
-        "g",
-        &["t"],
-        limits::READ_RECORDS_MAX + 1,
-        Duration::ZERO,
-    ));
-    refused.push(ask("g", &[], 1, Duration::ZERO));
+    let mut refused = vec![
+        ask("a b", &["t"], 1, Duration::ZERO),
+        ask("g", &["missing"], 1, Duration::ZERO),
+        ask("g", &[SHARE_GROUP_STATE], 1, Duration::ZERO),
+        ask("g", &["dlq.g"], 1, Duration::ZERO),
+        ask("g", &["t"], 0, Duration::ZERO),
+        ask("g", &["t"], limits::READ_RECORDS_MAX + 1, Duration::ZERO),
+        ask("g", &[], 1, Duration::ZERO),
+    ];
     let mut short = ask("g", &["t"], 1, Duration::ZERO);
     short.lease = Some(Duration::from_millis(1));
     refused.push(short);

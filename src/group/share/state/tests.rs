@@ -192,7 +192,7 @@ fn the_room_for_new_records_is_bounded() {
 }
 
 /// What a step of the random test does.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     New {
         owner: u64,

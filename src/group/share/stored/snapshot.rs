@@ -89,7 +89,7 @@ fn batches(partition: &Partition) -> Vec<Batch> {
                     && before.redrive_count == entry.redrive_count
                     && before.not_before_ms == not_before_ms =>
             {
-                before.last = offset
+                before.last = offset;
             }
             _ => all.push(Batch {
                 first: offset,

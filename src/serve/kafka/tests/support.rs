@@ -44,7 +44,6 @@ pub(super) struct Node {
     pub(super) address: SocketAddr,
     pub(super) log: Log,
     pub(super) groups: Groups,
-    pub(super) shares: Shares,
     dir: Arc<TempDir>,
     config: Config,
     draining: CancellationToken,
@@ -84,7 +83,7 @@ impl Node {
         let share_service = tasks::spawn("shared groups", service.run(closing.clone()));
         let handles = Handles {
             log: log.clone(),
-            shares: shares.clone(),
+            shares,
             groups: groups.clone(),
             ownership: Arc::new(Connector),
             clock,
@@ -103,7 +102,6 @@ impl Node {
             face,
             group_service,
             share_service,
-            shares,
         }
     }
 
