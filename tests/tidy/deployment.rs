@@ -47,7 +47,7 @@ fn deployed() -> Vec<File> {
 
 /// Pieces of a line in which a command may stand: all of it, but in prose only what is quoted as
 /// code.
-fn code<'f>(file: &'f File) -> Vec<(usize, &'f str)> {
+fn code(file: &File) -> Vec<(usize, &str)> {
     if !file.path.ends_with(".md") {
         return file.lines().collect();
     }
