@@ -8,7 +8,6 @@ use super::handle::{Inner, topic};
 use super::intake::Ready;
 use super::keys::{Claimed, Key, Place, Settled, Stored, StoredKey, find};
 use super::name::Name;
-use super::seen;
 use crate::log::{Append, Origin, Partition, PartitionBatch};
 use crate::record::dead_letter::{self, Reason};
 use crate::record::{BatchBuilder, Header, Records};
@@ -172,7 +171,8 @@ async fn store(
     let written = written.ok_or(Error::Unknown(None))?;
     let count = ready.run.count();
     let bytes = u64::try_from(ready.received_bytes).unwrap_or(u64::MAX);
-    seen::taken(ready.admitted.name(), count, bytes, ready.since.elapsed());
+    let (name, after) = (ready.admitted.name(), ready.since.elapsed());
+    ready.inner.seen.taken(name, count, bytes, after);
     Ok(Accepted {
         accepted: count,
         topic: partition.topic.clone(),

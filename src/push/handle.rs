@@ -14,7 +14,7 @@ use super::keys::{self, KEYS_MAX, Keys};
 use super::lifecycle;
 use super::name::Name;
 use super::rate::Rates;
-use super::seen;
+use super::seen::Seen;
 use super::service::Service;
 use crate::auth::Principal;
 use crate::clock::Clock;
@@ -43,6 +43,7 @@ pub(super) struct Inner {
     pub(super) keys: Keys,
     pub(super) rates: Rates,
     pub(super) budget: Budget,
+    pub(super) seen: Seen,
     pub(super) lifecycle: Schema,
     /// Appends of keyed pushes; they own themselves and end with their append.
     pub(super) appends: TaskTracker,
@@ -72,7 +73,8 @@ impl Push {
         let partition = partition.ok_or_else(|| log::Error::UnknownTopic(name.to_string()))?;
         let keys = Keys::new(keys_max);
         keys::replay(&log, &partition, &keys, clock.now_ms()).await?;
-        seen::begin(&rules.now());
+        let seen = Seen::new();
+        seen.begin(&rules.now());
         let inner = Arc::new(Inner {
             log,
             clock,
@@ -81,6 +83,7 @@ impl Push {
             keys,
             rates: Rates::default(),
             budget: Budget::new(),
+            seen,
             lifecycle: lifecycle::schema(),
             appends: TaskTracker::new(),
             is_closing: AtomicBool::new(false),
@@ -108,7 +111,7 @@ impl Push {
 
     /// Counts an answer; `is_admitted` where the caller may push under the name.
     pub fn answered(&self, name: &Name, is_admitted: bool, status: u16) {
-        seen::answered(
+        self.0.seen.answered(
             &self.0.log,
             &self.0.rules.now(),
             (name, is_admitted),

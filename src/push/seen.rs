@@ -1,9 +1,14 @@
 //! What is counted of pushes.
 //!
 //! Labels are bounded: the name of an integration that is declared, or whose topic exists; all
-//! others count as `other`.
+//! others count as `other`. The counters of a label are looked up once and kept.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
+
+use metrics::{Counter, Histogram};
+use parking_lot::RwLock;
 
 use super::name::{LIFECYCLE, Name};
 use crate::config::topics::Declarations;
@@ -15,46 +20,102 @@ use crate::metrics::names::{
 /// The label of names that are not declared and not known.
 const OTHER: &str = "other";
 /// Statuses a push is answered with; their counters begin at 0.
-const CODES: [&str; 14] = [
-    "200", "202", "400", "401", "403", "408", "409", "410", "413", "415", "422", "429", "500",
-    "503",
+const CODES: [u16; 14] = [
+    200, 202, 400, 401, 403, 408, 409, 410, 413, 415, 422, 429, 500, 503,
 ];
 
-/// Begins the counters of declared integrations at 0.
-pub(super) fn begin(declared: &Declarations) {
-    let names = declared.integrations.iter().map(|one| one.name.as_str());
-    for name in names.chain([LIFECYCLE, OTHER]) {
-        for code in CODES {
-            let labels = [("integration", name.to_owned()), ("code", code.to_owned())];
-            metrics::counter!(PUSH_REQUESTS_TOTAL, &labels).increment(0);
+/// The counters of all labels.
+pub(super) struct Seen {
+    labels: RwLock<HashMap<String, Arc<Counters>>>,
+    seconds: Histogram,
+}
+
+/// The counters of one label.
+struct Counters {
+    records: Counter,
+    bytes: Counter,
+    /// In the order of [`CODES`].
+    requests: [Counter; CODES.len()],
+}
+
+impl Counters {
+    /// Counters that are there from now on, at 0 if they are new.
+    fn begin(label: &str) -> Counters {
+        let name = || label.to_owned();
+        let requests = CODES.map(|code| {
+            let labels = [("integration", name()), ("code", code.to_string())];
+            metrics::counter!(PUSH_REQUESTS_TOTAL, &labels)
+        });
+        let counters = Counters {
+            records: metrics::counter!(PUSH_RECORDS_TOTAL, "integration" => name()),
+            bytes: metrics::counter!(PUSH_BYTES_TOTAL, "integration" => name()),
+            requests,
+        };
+        let all = counters.requests.iter();
+        for counter in all.chain([&counters.records, &counters.bytes]) {
+            counter.increment(0);
         }
-        metrics::counter!(PUSH_RECORDS_TOTAL, "integration" => name.to_owned()).increment(0);
-        metrics::counter!(PUSH_BYTES_TOTAL, "integration" => name.to_owned()).increment(0);
+        counters
     }
 }
 
-/// Counts an answer.
-pub(super) fn answered(
-    log: &Log,
-    declared: &Declarations,
-    (name, is_admitted): (&Name, bool),
-    status: u16,
-) {
-    let is_known = name.is_lifecycle()
-        || declared.integration(name.as_str()).is_some()
-        || (is_admitted && log.topic(name.topic().as_str()).is_some());
-    let label = if is_known { name.as_str() } else { OTHER };
-    let labels = [
-        ("integration", label.to_owned()),
-        ("code", status.to_string()),
-    ];
-    metrics::counter!(PUSH_REQUESTS_TOTAL, &labels).increment(1);
-}
+impl Seen {
+    pub(super) fn new() -> Seen {
+        Seen {
+            labels: RwLock::default(),
+            seconds: metrics::histogram!(PUSH_SECONDS),
+        }
+    }
 
-/// Counts what was taken.
-pub(super) fn taken(name: &Name, records: u32, bytes: u64, after: Duration) {
-    let label = name.as_str().to_owned();
-    metrics::counter!(PUSH_RECORDS_TOTAL, "integration" => label.clone()).increment(records.into());
-    metrics::counter!(PUSH_BYTES_TOTAL, "integration" => label).increment(bytes);
-    metrics::histogram!(PUSH_SECONDS).record(after.as_secs_f64());
+    /// Begins the counters of declared integrations at 0.
+    pub(super) fn begin(&self, declared: &Declarations) {
+        let names = declared.integrations.iter().map(|one| one.name.as_str());
+        for name in names.chain([LIFECYCLE, OTHER]) {
+            self.of(name);
+        }
+    }
+
+    fn of(&self, label: &str) -> Arc<Counters> {
+        if let Some(known) = self.labels.read().get(label) {
+            return Arc::clone(known);
+        }
+        let mut labels = self.labels.write();
+        let counters = labels.entry(label.to_owned());
+        let counters = counters.or_insert_with(|| Arc::new(Counters::begin(label)));
+        Arc::clone(counters)
+    }
+
+    /// Counts an answer; `is_admitted` where the caller may push under the name.
+    pub(super) fn answered(
+        &self,
+        log: &Log,
+        declared: &Declarations,
+        (name, is_admitted): (&Name, bool),
+        status: u16,
+    ) {
+        let is_known = (is_admitted && self.labels.read().contains_key(name.as_str()))
+            || name.is_lifecycle()
+            || declared.integration(name.as_str()).is_some()
+            || (is_admitted && log.topic(name.topic().as_str()).is_some());
+        let label = if is_known { name.as_str() } else { OTHER };
+        let at = CODES.iter().position(|code| *code == status);
+        let counters = self.of(label);
+        if let Some(counter) = at.and_then(|at| counters.requests.get(at)) {
+            counter.increment(1);
+        } else {
+            let labels = [
+                ("integration", label.to_owned()),
+                ("code", status.to_string()),
+            ];
+            metrics::counter!(PUSH_REQUESTS_TOTAL, &labels).increment(1);
+        }
+    }
+
+    /// Counts what was taken.
+    pub(super) fn taken(&self, name: &Name, records: u32, bytes: u64, after: Duration) {
+        let counters = self.of(name.as_str());
+        counters.records.increment(records.into());
+        counters.bytes.increment(bytes);
+        self.seconds.record(after.as_secs_f64());
+    }
 }

@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::handle::Inner;
 use super::keys::{NOTHING, tombstones};
-use super::seen;
 use crate::config::topics::Declarations;
 use crate::log::{Append, Origin, PartitionBatch, State};
 
@@ -63,7 +62,7 @@ async fn tick(inner: &Inner) {
 fn on_rules(inner: &Inner, declared: &mut Arc<Declarations>) {
     let now = inner.rules.now();
     if !Arc::ptr_eq(&now, declared) {
-        seen::begin(&now);
+        inner.seen.begin(&now);
         inner.rates.keep(&now);
         *declared = now;
     }

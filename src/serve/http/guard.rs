@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -20,7 +20,7 @@ use crate::error;
 
 /// A request is given up after this time: longer than the longest poll and the slowest body
 /// together.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What handlers and guards share.
 #[derive(Debug)]
@@ -90,22 +90,31 @@ pub(super) async fn principal(
 
 /// Refuses tokens that come in the address or twice, before anything else is looked at.
 pub(super) async fn one_token(request: Request, next: Next) -> Result<Response, Problem> {
-    let checked = check_query(request.uri()).and_then(|()| shown(request.headers()).map(drop));
-    checked.map_err(|error| Problem::token(&error))?;
+    check_one_token(request.uri(), request.headers())?;
     Ok(next.run(request).await)
+}
+
+/// Refuses a token in the address, and two of them.
+pub(super) fn check_one_token(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    let checked = check_query(uri).and_then(|()| shown(headers).map(drop));
+    checked.map_err(|error| Problem::token(&error))
 }
 
 /// Ends requests that take too long.
 pub(super) async fn in_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::new(
-            error::HTTP_UNAVAILABLE,
-            format!("answer within {} s", REQUEST_TIMEOUT.as_secs()),
-            "ask for less or for a shorter wait_ms; a write may have happened: look before repeating it",
-        )
-        .into_response(),
+        Err(_) => late().into_response(),
     }
+}
+
+/// The answer to a request that took too long.
+pub(super) fn late() -> Problem {
+    Problem::new(
+        error::HTTP_UNAVAILABLE,
+        format!("answer within {} s", REQUEST_TIMEOUT.as_secs()),
+        "ask for less or for a shorter wait_ms; a write may have happened: look before repeating it",
+    )
 }
 
 impl Shared {

@@ -24,8 +24,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, BodyDataStream};
-use axum::extract::{Query, State};
+use axum::body::BodyDataStream;
+use axum::extract::{Query, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
@@ -34,7 +35,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::error::Problem;
-use super::guard::{Shared, principal};
+use super::guard::{REQUEST_TIMEOUT, Shared, check_one_token, late, principal};
 use crate::auth::Challenge;
 use crate::error::{self, Explain, Kind};
 use crate::push::{
@@ -111,13 +112,19 @@ fn instance(uri: &Uri) -> serde_json::Value {
     shown.into()
 }
 
-async fn push(
-    State(shared): State<Arc<Shared>>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
+async fn push(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let (
+        Parts {
+            method,
+            uri,
+            headers,
+            ..
+        },
+        body,
+    ) = request.into_parts();
+    if let Err(problem) = check_one_token(&uri, &headers) {
+        return problem.into_response();
+    }
     let name = uri.path().strip_prefix("/push/").and_then(Name::parse);
     let Some(name) = name else {
         return unknown(&uri).into_response();
@@ -171,7 +178,8 @@ async fn take(
     let deadline = Instant::now() + BODY_TIMEOUT;
     let whole = timeout_at(deadline, read(shared, may, &head, body)).await;
     let intake = whole.map_err(|_| slow())??;
-    intake.finish().await.map_err(refusal)
+    let stored = timeout(REQUEST_TIMEOUT, intake.finish()).await;
+    stored.map_err(|_| late())?.map_err(refusal)
 }
 
 async fn read(
