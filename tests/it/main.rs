@@ -30,4 +30,5 @@ mod push;
 mod share;
 mod source;
 mod source_letters;
+mod stuck;
 mod topics;

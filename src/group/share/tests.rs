@@ -179,6 +179,7 @@ fn name(topic: &str) -> TopicName {
 fn ask(group: &str, topics: &[&str], max_records: usize, wait: Duration) -> Read {
     Read {
         group: id(group),
+        member: Member::of(&"member"),
         topics: topics.iter().map(|topic| name(topic)).collect(),
         max_records,
         wait,
