@@ -7,7 +7,7 @@ use crate::postgres::catalog::{self, Table, TableShape};
 use crate::postgres::pgoutput::ReplicaIdentity;
 use crate::postgres::server;
 use crate::postgres::slot::{self, WalStatus};
-use crate::postgres::{self, SqlClient, connect_sql, preflight};
+use crate::postgres::{self, SqlClient, connect_sql, preflight, quote_identifier};
 
 use super::context::connection;
 
@@ -121,6 +121,7 @@ fn captured(tables: &[Table]) -> Finding {
             "no table is captured",
             "check table.include.list or PENSTOCK_TABLES against the names: \\dt *.*",
         ),
+        1 => Finding::fine("1 table is captured"),
         count => Finding::fine(format!("{count} tables are captured")),
     }
 }
@@ -148,18 +149,29 @@ async fn identities(
         findings.push(Finding::fine("every table has a replica identity"));
     }
     for table in without.iter().take(NAMED_MAX) {
-        let name = format!("\"{}\".\"{}\"", table.schema, table.name);
+        let name = format!(
+            "{}.{}",
+            quote_identifier(&table.schema),
+            quote_identifier(&table.name)
+        );
         findings.push(Finding::new(
             Level::Warning,
-            format!("{name} has no replica identity: once it is published, its updates and deletes fail"),
-            format!("ALTER TABLE {name} ADD PRIMARY KEY (...); -- or: ALTER TABLE {name} REPLICA IDENTITY FULL;"),
+            format!(
+                "{name} has no replica identity: once it is published, its updates and deletes fail"
+            ),
+            format!(
+                "ALTER TABLE {name} REPLICA IDENTITY FULL; -- or better, give it a primary key"
+            ),
         ));
     }
     if without.len() > NAMED_MAX {
         findings.push(Finding::new(
             Level::Warning,
-            format!("so do {} further tables", without.len() - NAMED_MAX),
-            "give each a primary key",
+            format!(
+                "{} further tables have none either",
+                without.len() - NAMED_MAX
+            ),
+            "give each a primary key, or REPLICA IDENTITY FULL",
         ));
     }
     let keys_only = tables
@@ -168,8 +180,8 @@ async fn identities(
     let keys_only = keys_only.count();
     if keys_only > 0 {
         findings.push(Finding::fine(format!(
-            "of {keys_only} tables an update's \"before\" is null, and large values it left alone \
-             are placeholders (REPLICA IDENTITY FULL logs both, at the cost of more WAL)"
+            "of {keys_only} captured without REPLICA IDENTITY FULL an update's \"before\" is null, and large values it left alone \
+             are placeholders (FULL logs both, at the cost of more WAL)"
         )));
     }
     Ok(())
