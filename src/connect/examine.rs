@@ -2,7 +2,7 @@
 //! stop it, what would lose old values, and what its slot keeps.
 
 use crate::config::{ConnectorConfig, SnapshotMode};
-use crate::error::{Explain, chain};
+use crate::error::{self, Code, Explain, chain};
 use crate::postgres::catalog::{self, Table, TableShape};
 use crate::postgres::pgoutput::ReplicaIdentity;
 use crate::postgres::server;
@@ -30,6 +30,8 @@ pub enum Level {
 pub struct Finding {
     /// How it is to be taken.
     pub level: Level,
+    /// Of a failure.
+    pub code: Option<Code>,
     /// What was found.
     pub what: String,
     /// SQL or words that mend it; `None` where there is nothing to mend.
@@ -40,6 +42,7 @@ impl Finding {
     fn fine(what: impl Into<String>) -> Finding {
         Finding {
             level: Level::Fine,
+            code: None,
             what: what.into(),
             mend: None,
         }
@@ -48,14 +51,17 @@ impl Finding {
     fn new(level: Level, what: impl Into<String>, mend: impl Into<String>) -> Finding {
         Finding {
             level,
+            code: None,
             what: what.into(),
             mend: Some(mend.into()),
         }
     }
 
-    fn failure(error: &postgres::Error) -> Finding {
+    /// That something failed for this reason.
+    pub fn failure(error: &impl Explain) -> Finding {
         Finding {
             level: Level::Failure,
+            code: Some(error.code()),
             what: format!("failed to {}", chain(error)),
             mend: error.mend(),
         }
@@ -103,9 +109,10 @@ async fn look(
             "wal_level, slots, senders, privileges and publication are as they have to be",
         )),
         Err(postgres::Error::Missing { missing }) => {
-            let each = missing
-                .into_iter()
-                .map(|one| Finding::new(Level::Failure, one.what, one.mend));
+            let each = missing.into_iter().map(|one| Finding {
+                code: Some(error::SOURCE_PRIVILEGES),
+                ..Finding::new(Level::Failure, one.what, one.mend)
+            });
             findings.extend(each);
         }
         Err(error) => findings.push(Finding::failure(&error)),

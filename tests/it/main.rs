@@ -15,6 +15,7 @@ mod support;
 
 mod auth;
 mod bench;
+mod commands;
 mod console;
 mod dlq;
 mod golden;

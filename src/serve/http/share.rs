@@ -202,3 +202,22 @@ async fn ack(
     let results = acks.into_iter().zip(statuses).map(result).collect();
     Ok(Json(Results { results }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_is_told_by_its_name_else_by_its_connection() {
+        let of = |name, port: u16| member(name, Some(SocketAddr::from(([127, 0, 0, 1], port))));
+        let same = |a: Result<Member, Problem>, b: Result<Member, Problem>| {
+            a.unwrap_or_else(|_| panic!()) == b.unwrap_or_else(|_| panic!())
+        };
+        assert!(same(of(None, 1), of(None, 1)));
+        assert!(!same(of(None, 1), of(None, 2)));
+        assert!(same(of(Some("a"), 1), of(Some("a"), 2)));
+        assert!(!same(of(Some("a"), 1), of(Some("b"), 1)));
+        assert!(of(Some(""), 1).is_err());
+        assert!(of(Some(&"x".repeat(256)), 1).is_err());
+    }
+}
