@@ -5,22 +5,34 @@
 //! ```text
 //!  PostgreSQL --pgoutput--> connect --append--> log <--read-- serve/kafka <-- Kafka clients
 //!  (walsender)   decode, convert, batch          |                |
-//!                                                |             group (offsets)
+//!  third parties --token--> push ----append----->|             group (offsets, deliveries)
+//!     (auth)       parse, check, keys            |                |
 //!                                     journal + segments          |
 //!                                                |<---append------+
-//!                                                +<--read-- serve/http <-- curl, commands
+//!                                                +<--read-- serve/http <-- curl, commands, console
+//!                                                |
+//!                                                +<--read, redrive-- deliver (dead letters)
 //! ```
 //!
-//! Everything durable is a record in a topic: changes, and also the positions of connectors and the
-//! offsets of consumer groups, which live in internal compacted topics. Every write is one atomic
-//! append through one journal, so a piece of a PostgreSQL transaction and the position behind it
-//! are durable together or not at all. From that follows exactly once, whatever is killed when.
+//! Everything durable is a record in a topic: changes and pushes, and also the positions of
+//! connectors, the offsets and deliveries of groups, and idempotency keys, which live in internal
+//! compacted topics. Every write is one atomic append through one journal, so a piece of a
+//! PostgreSQL transaction and the position behind it are durable together or not at all, and so are
+//! a push and its key, or an acknowledgement and the dead letter it causes. From that follows
+//! exactly once, whatever is killed when.
 //!
 //! A change takes this way: a frame of the replication connection is decoded (`postgres`), becomes
 //! a value with a schema (`event`), is written as JSON (`convert`) into record batches (`record`),
 //! and goes to the `log` in an append that also holds the new position (`connect`). The log writes
 //! the journal, syncs it once for everybody who waits, and only then lets readers see it. When the
 //! append is durable the position is confirmed to PostgreSQL, never before.
+//!
+//! A push takes this way: its token becomes a principal (`auth`), the principal is let in for one
+//! integration, the body is checked as it arrives and goes into one batch (`push`); the append holds
+//! the batch and the key under which it is remembered. A member of a shared group gets records that
+//! were durably counted as delivered before they were sent (`group::share`); what it gives up on
+//! becomes a dead letter in the append that ends the delivery, and is looked at, counted and given
+//! back by `deliver`.
 //!
 //! # Code map, by layers
 //!
@@ -57,6 +69,9 @@
 //! - Every task is started by [`tasks::spawn`], and somebody joins or aborts it.
 //! - Every refusal has a code of [`error`], and says what, where and how to mend it.
 //! - `serve/*` holds no durable state, and never writes a segment.
+//! - A delivery is counted durably before its records are sent; a record ends accepted or as a dead
+//!   letter, once.
+//! - A token is never logged; its algorithm and key come from the issuer, never from the token.
 //! - The source database is never changed but for the slot and the publication, and no lock is
 //!   taken that blocks writers.
 //! - Time, disk and randomness come in by argument where a test must control them.
@@ -68,9 +83,8 @@
 //! - A queue or task hop for each event between the database and the log.
 //! - A sync timer: an append is synced as soon as the one before it is.
 //! - An unsafe block: the compiler forbids it.
-//! - The folders `forward`, `registry`, `transform` and the
-//!   faces for gRPC, Cap'n Proto and SQL: they are planned, and settings that need them are
-//!   refused or named as off.
+//! - The folders `forward`, `registry`, `transform` and the faces for gRPC, Cap'n Proto and SQL:
+//!   they are planned, and settings that need them are refused or named as off.
 
 pub mod app;
 pub mod auth;

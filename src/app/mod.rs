@@ -2,8 +2,9 @@
 //! that knows all others; nothing below knows it.
 //!
 //! ```text
-//! start: listeners bound -> log -> groups -> connectors -> Kafka, HTTP, metrics -> ready
-//! stop:  not ready, accept no more -> finish requests -> connectors -> groups -> log
+//! start: listeners bound -> log -> declared topics -> groups, pushes -> connectors
+//!        -> Kafka, HTTP, metrics -> ready
+//! stop:  not ready, accept no more -> finish requests -> connectors -> groups, pushes -> log
 //! ```
 
 mod declared;

@@ -10,7 +10,8 @@
 //! - what a fetch says after a restart is what it said before;
 //! - a group's memory is bounded by [`limits`], whatever its members send.
 //!
-//! Not here: the wire protocol (`serve::kafka`), shared groups.
+//! [`share`] holds the shared groups, which are made the same way; an id is of one kind only.
+//! Not here: the wire protocols (`serve`).
 
 mod error;
 mod groups;

@@ -40,13 +40,11 @@ fn changed(logto: &Logto, changes: &Value) -> String {
     logto.issuer.sign(&claims)
 }
 
-#[test]
-fn every_wrong_token_has_its_own_answer() {
-    let logto = Logto::start(&[]);
-    let penstock = start(&logto);
-    let stranger = Logto::start(&[]);
-    let good = logto.token("penstock:read");
-    assert_eq!(get(&penstock, &good).status, 200);
+/// A refused token: status, code, a part of the answer, the token.
+type Wrong = (u16, &'static str, &'static str, String);
+
+/// Every kind of wrong token; `good` is one that is right, `stranger` another issuer.
+fn wrong_tokens(logto: &Logto, stranger: &Logto, good: &str) -> Vec<Wrong> {
     let (signed, _) = good.rsplit_once('.').unwrap();
     let none = format!(
         "eyJhbGciOiJub25lIiwia2lkIjoieCJ9.{}.",
@@ -54,7 +52,7 @@ fn every_wrong_token_has_its_own_answer() {
     );
     let mut foreign = stranger.claims("penstock:read");
     foreign["iss"] = json!(format!("{}/oidc", logto.issuer.endpoint()));
-    let cases = [
+    vec![
         (401, "PEN-AUTH-001", "nothing follows", String::new()),
         (401, "PEN-AUTH-002", "resource=", "opaque0token".to_owned()),
         (401, "PEN-AUTH-002", "encrypted", format!("{good}.a.b")),
@@ -73,7 +71,7 @@ fn every_wrong_token_has_its_own_answer() {
             "PEN-AUTH-006",
             "/oidc/",
             changed(
-                &logto,
+                logto,
                 &json!({"iss": format!("{}/oidc/", logto.issuer.endpoint())}),
             ),
         ),
@@ -81,41 +79,50 @@ fn every_wrong_token_has_its_own_answer() {
             401,
             "PEN-AUTH-007",
             "example.com.evil",
-            changed(&logto, &json!({"aud": "https://penstock.example.com.evil"})),
+            changed(logto, &json!({"aud": "https://penstock.example.com.evil"})),
         ),
         (
             401,
             "PEN-AUTH-007",
             "organization token",
-            changed(&logto, &json!({"aud": "urn:logto:organization:o"})),
+            changed(logto, &json!({"aud": "urn:logto:organization:o"})),
         ),
         (
             401,
             "PEN-AUTH-008",
             "expired",
-            changed(&logto, &json!({"exp": 1})),
+            changed(logto, &json!({"exp": 1})),
         ),
         (
             401,
             "PEN-AUTH-009",
             "nbf",
-            changed(&logto, &json!({"nbf": 4_000_000_000_u32})),
+            changed(logto, &json!({"nbf": 4_000_000_000_u32})),
         ),
         (
             401,
             "PEN-AUTH-010",
             "exp",
-            changed(&logto, &json!({"exp": null})),
+            changed(logto, &json!({"exp": null})),
         ),
         (
             403,
             "PEN-AUTH-011",
             "no scope",
-            changed(&logto, &json!({"scope": null})),
+            changed(logto, &json!({"scope": null})),
         ),
         (403, "PEN-AUTH-011", "push:a", logto.token("push:a")),
-    ];
-    for (status, code, part, token) in cases {
+    ]
+}
+
+#[test]
+fn every_wrong_token_has_its_own_answer() {
+    let logto = Logto::start(&[]);
+    let penstock = start(&logto);
+    let stranger = Logto::start(&[]);
+    let good = logto.token("penstock:read");
+    assert_eq!(get(&penstock, &good).status, 200);
+    for (status, code, part, token) in wrong_tokens(&logto, &stranger, &good) {
         let answer = get(&penstock, &token);
         let problem = answer.json();
         assert_eq!(
