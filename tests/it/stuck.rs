@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::support::{Penstock, Setup, http, is_proving, pause, wait_until};
 
 const LIMIT: Duration = Duration::from_secs(60);
-const GROUP: &str = "work";
+const GROUP: &str = "crew";
 /// Members of a group, the stuck one included.
 const MEMBERS: usize = 4;
 /// How long the load of a run goes on: long enough for leases of 30 s to run out, and for a
@@ -128,7 +128,7 @@ fn a_member_that_never_acknowledges_cannot_hold_everything() {
     let refused = http(
         address,
         "POST",
-        "/groups/work/read",
+        "/groups/crew/read",
         Some(&named.to_string()),
     )
     .unwrap();
@@ -137,7 +137,7 @@ fn a_member_that_never_acknowledges_cannot_hold_everything() {
     let named = json!({"topics": ["jobs"], "max_records": 1000, "member": "a"});
     let got: Vec<usize> = (0..3)
         .map(|_| {
-            post(address, "/groups/work/read", &named)["records"]
+            post(address, "/groups/crew/read", &named)["records"]
                 .as_array()
                 .unwrap()
                 .len()
@@ -155,7 +155,7 @@ fn now_ms() -> i64 {
 /// Adds the times from append to acceptance of those that came for the first time.
 fn accept(address: &str, times_ms: &mut Vec<i64>) -> usize {
     let asked = json!({"topics": ["jobs"], "max_records": 100, "wait_ms": 500});
-    let answer = post(address, "/groups/work/read", &asked);
+    let answer = post(address, "/groups/crew/read", &asked);
     let records = answer["records"].as_array().unwrap();
     if records.is_empty() {
         return 0;
@@ -167,7 +167,7 @@ fn accept(address: &str, times_ms: &mut Vec<i64>) -> usize {
         ids.collect()
     };
     let body = json!({"accept": ids(&good), "release": ids(&bad)});
-    let answer = post(address, "/groups/work/ack", &body);
+    let answer = post(address, "/groups/crew/ack", &body);
     let now = now_ms();
     let first = good.iter().filter(|record| record["delivery_count"] == 1);
     times_ms.extend(first.map(|record| now - record["timestamp"].as_i64().unwrap()));
@@ -274,7 +274,7 @@ fn a_stuck_member_and_a_poisoned_record_leave_the_others_nine_tenths_of_their_ra
         alone.p99_ms,
         troubled.taken_by_stuck,
     );
-    let letters = penstock.kcat().records("dlq.work");
+    let letters = penstock.kcat().records("dlq.crew");
     let is_poisoned = |value: Option<&str>| value == Some("poisoned");
     assert!(
         letters
