@@ -9,11 +9,16 @@ use super::output;
 use crate::auth;
 use crate::config::{self, Config, Environment};
 use crate::connect::{Finding, Level, examine};
-use crate::error::{Explain, chain};
+use crate::error::{Code, Explain, chain};
 use crate::log::{Disk, RealDisk};
 
 /// Below so much of the disk a server that runs for long will meet its floor.
 const FREE_PARTS_MIN: u64 = 10;
+
+/// How to mend it where no keys of the issuer can be had.
+const NO_KEYS: &str = "check that Logto runs, that this machine reaches it (curl the address), and \
+                       PENSTOCK_LOGTO_ENDPOINT; until then tokens are checked with the keys that \
+                       are known, if there are any";
 
 /// What was looked at, and what was found there.
 struct Area {
@@ -50,6 +55,7 @@ pub(super) async fn run(flags: Doctor) -> Result<(), Failure> {
 fn finding(level: Level, what: impl Into<String>, mend: Option<&str>) -> Finding {
     Finding {
         level,
+        code: None,
         what: what.into(),
         mend: mend.map(str::to_owned),
     }
@@ -73,6 +79,7 @@ async fn sources(config: &Config, environment: &Environment) -> Vec<Area> {
     for one in &connectors.problems {
         let reasons = one.reasons.iter().map(|reason| Finding {
             level: Level::Failure,
+            code: Some(reason.code()),
             what: reason.to_string(),
             mend: reason.mend(),
         });
@@ -194,11 +201,19 @@ async fn logto(config: &Config) -> Area {
                     ),
                     None,
                 ),
-                Err(error) => Finding {
-                    level: Level::Failure,
-                    what: format!("failed to {}", chain(&error)),
-                    mend: error.mend(),
-                },
+                Err(error) => {
+                    let what = match &error {
+                        auth::Error::KeysUnavailable { why, .. } => {
+                            format!("failed to get the issuer's keys: {why}")
+                        }
+                        other => format!("failed to {}", chain(other)),
+                    };
+                    Finding {
+                        what,
+                        mend: Some(NO_KEYS.to_owned()),
+                        ..Finding::failure(&error)
+                    }
+                }
             }
         }
     };
@@ -220,7 +235,10 @@ fn print(areas: &[Area]) -> Result<(), Failure> {
     for area in areas {
         output::line(area.name.as_bytes())?;
         for one in &area.findings {
-            output::line(format!("  {:8} {}", word(one.level), one.what).as_bytes())?;
+            let code = one
+                .code
+                .map_or_else(String::new, |code| format!("{code}: "));
+            output::line(format!("  {:8} {code}{}", word(one.level), one.what).as_bytes())?;
             for line in one.mend.iter().flat_map(|mend| mend.lines()) {
                 output::line(format!("           {line}").as_bytes())?;
             }
@@ -230,7 +248,14 @@ fn print(areas: &[Area]) -> Result<(), Failure> {
 }
 
 fn report(areas: &[Area], failed: bool) -> Value {
-    let one = |finding: &Finding| json!({"level": word(finding.level), "what": finding.what, "mend": finding.mend});
+    let one = |finding: &Finding| {
+        json!({
+            "level": word(finding.level),
+            "code": finding.code.map(Code::as_str),
+            "what": finding.what,
+            "mend": finding.mend,
+        })
+    };
     let areas = areas.iter().map(|area| {
         let findings: Vec<Value> = area.findings.iter().map(one).collect();
         json!({"name": area.name, "findings": findings})

@@ -11,6 +11,7 @@ use super::client::{Client, encode};
 use super::failure::Failure;
 use super::output::{self, Table};
 use super::topics::{items, text};
+use crate::error;
 
 /// How often `penstock lag --watch` looks again.
 const WATCH_INTERVAL: Duration = Duration::from_secs(2);
@@ -102,15 +103,23 @@ async fn describe(client: &Client, group: &str, json: bool) -> Result<(), Failur
 /// `penstock lag`.
 pub(super) async fn lag(lag: Lag) -> Result<(), Failure> {
     let client = Client::of_process()?;
+    let mut is_again = false;
     loop {
         if lag.watch && !lag.json && std::io::stdout().is_terminal() {
             // Clears the screen, as `watch` does.
             output::line(b"\x1b[H\x1b[2J")?;
         }
-        show_lag(&client, &lag).await?;
-        if !lag.watch {
-            return Ok(());
+        match show_lag(&client, &lag).await {
+            // A server that restarts is watched on.
+            Err(failure @ Failure::Told { code, .. })
+                if lag.watch && is_again && code == error::CLI_UNREACHABLE =>
+            {
+                failure.report();
+            }
+            shown if !lag.watch => return shown,
+            shown => shown?,
         }
+        is_again = true;
         tokio::time::sleep(WATCH_INTERVAL).await;
     }
 }
@@ -128,7 +137,13 @@ async fn show_lag(client: &Client, lag: &Lag) -> Result<(), Failure> {
     let mut answers = Vec::new();
     for group in groups {
         let path = format!("/groups/{}/lag", encode(&group));
-        answers.push(client.get::<Value>(&path).await?);
+        match client.get::<Value>(&path).await {
+            Ok(answer) => answers.push(answer),
+            // It was deleted since it was listed.
+            Err(Failure::Told { code, .. })
+                if code == error::GROUP_NOT_FOUND && lag.group.is_none() => {}
+            Err(failure) => return Err(failure),
+        }
     }
     if lag.json {
         return output::json(&json!({"groups": answers}));

@@ -91,10 +91,11 @@ fn content_type(flags: &Push) -> String {
 
 /// Asks the issuer for a token with just the scope of this integration.
 async fn token(flags: &Push, environment: &Environment) -> Result<String, Failure> {
-    let refused = |what: &str, mend: &str| {
-        let what = format!("failed to get a token: {what}");
-        Failure::new(error::AUTH_NOT_CONFIGURED, what, mend)
+    let failed = |code, what: &str, mend: &str| {
+        Failure::new(code, format!("failed to get a token: {what}"), mend)
     };
+    let missing = |what: &str, mend: &str| failed(error::AUTH_NOT_CONFIGURED, what, mend);
+    let refused = |what: &str, mend: &str| failed(error::CLI_REFUSED, what, mend);
     let sources = config::Sources {
         flags: &[],
         environment,
@@ -103,15 +104,18 @@ async fn token(flags: &Push, environment: &Environment) -> Result<String, Failur
     let logto = config::load_settings(&sources)?.logto;
     let logto = logto.ok_or_else(|| {
         let mend = "set PENSTOCK_TOKEN, or PENSTOCK_LOGTO_ENDPOINT and PENSTOCK_LOGTO_RESOURCE";
-        refused("no issuer is set", mend)
+        missing("no issuer is set", mend)
     })?;
-    let (Some(id), Some(secret)) = (
-        flags.client_id.as_deref(),
-        environment.get("PENSTOCK_CLIENT_SECRET"),
-    ) else {
-        let mend = "give --client-id and set PENSTOCK_CLIENT_SECRET to the app's secret, or set PENSTOCK_TOKEN";
-        return Err(refused("the app is not named", mend));
-    };
+    let id = flags.client_id.as_deref();
+    let id = id.ok_or_else(|| {
+        let mend = "give --client-id and set PENSTOCK_CLIENT_SECRET, or set PENSTOCK_TOKEN";
+        missing("no app is named", mend)
+    })?;
+    let secret = environment.get("PENSTOCK_CLIENT_SECRET");
+    let secret = secret.ok_or_else(|| {
+        let mend = "set PENSTOCK_CLIENT_SECRET to the secret of that app, or set PENSTOCK_TOKEN";
+        missing(&format!("the secret of the app \"{id}\" is not set"), mend)
+    })?;
     let issuer = logto.issuers.first().map_or("", String::as_str);
     let url = format!("{}/token", issuer.trim_end_matches('/'));
     let scope = format!("push:{}", flags.name);
@@ -130,11 +134,26 @@ async fn token(flags: &Push, environment: &Environment) -> Result<String, Failur
         )
     })?;
     answer.access_token.ok_or_else(|| {
-        let error = answer.error.unwrap_or_default();
-        let description = answer.error_description.unwrap_or_default();
-        refused(
-            &format!("{url} said \"{error}\": {description}"),
-            "check the app's id and secret, and that the app's role grants the scope on this API resource",
-        )
+        let error = answer.error.unwrap_or_else(|| "no token".to_owned());
+        let description = answer.error_description;
+        let description = description.map_or_else(String::new, |text| format!(" ({text})"));
+        let mend = match error.as_str() {
+            "invalid_client" => {
+                "check --client-id and PENSTOCK_CLIENT_SECRET: the id and secret of a \
+                 machine-to-machine app"
+                    .to_owned()
+            }
+            "invalid_target" => format!(
+                "make an API resource \"{}\" in Logto, or set PENSTOCK_LOGTO_RESOURCE to the one \
+                 that is there",
+                logto.resource
+            ),
+            _ => format!(
+                "give the app \"{id}\" a role with the permission \"{scope}\" on the API resource \
+                 \"{}\"",
+                logto.resource
+            ),
+        };
+        refused(&format!("{url} said \"{error}\"{description}"), &mend)
     })
 }

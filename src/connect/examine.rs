@@ -2,12 +2,12 @@
 //! stop it, what would lose old values, and what its slot keeps.
 
 use crate::config::{ConnectorConfig, SnapshotMode};
-use crate::error::{Explain, chain};
+use crate::error::{self, Code, Explain, chain};
 use crate::postgres::catalog::{self, Table, TableShape};
 use crate::postgres::pgoutput::ReplicaIdentity;
 use crate::postgres::server;
 use crate::postgres::slot::{self, WalStatus};
-use crate::postgres::{self, SqlClient, connect_sql, preflight};
+use crate::postgres::{self, SqlClient, connect_sql, preflight, quote_identifier};
 
 use super::context::connection;
 
@@ -30,6 +30,8 @@ pub enum Level {
 pub struct Finding {
     /// How it is to be taken.
     pub level: Level,
+    /// Of a failure.
+    pub code: Option<Code>,
     /// What was found.
     pub what: String,
     /// SQL or words that mend it; `None` where there is nothing to mend.
@@ -40,6 +42,7 @@ impl Finding {
     fn fine(what: impl Into<String>) -> Finding {
         Finding {
             level: Level::Fine,
+            code: None,
             what: what.into(),
             mend: None,
         }
@@ -48,14 +51,17 @@ impl Finding {
     fn new(level: Level, what: impl Into<String>, mend: impl Into<String>) -> Finding {
         Finding {
             level,
+            code: None,
             what: what.into(),
             mend: Some(mend.into()),
         }
     }
 
-    fn failure(error: &postgres::Error) -> Finding {
+    /// That something failed for this reason.
+    pub fn failure(error: &impl Explain) -> Finding {
         Finding {
             level: Level::Failure,
+            code: Some(error.code()),
             what: format!("failed to {}", chain(error)),
             mend: error.mend(),
         }
@@ -103,9 +109,10 @@ async fn look(
             "wal_level, slots, senders, privileges and publication are as they have to be",
         )),
         Err(postgres::Error::Missing { missing }) => {
-            let each = missing
-                .into_iter()
-                .map(|one| Finding::new(Level::Failure, one.what, one.mend));
+            let each = missing.into_iter().map(|one| Finding {
+                code: Some(error::SOURCE_PRIVILEGES),
+                ..Finding::new(Level::Failure, one.what, one.mend)
+            });
             findings.extend(each);
         }
         Err(error) => findings.push(Finding::failure(&error)),
@@ -121,6 +128,7 @@ fn captured(tables: &[Table]) -> Finding {
             "no table is captured",
             "check table.include.list or PENSTOCK_TABLES against the names: \\dt *.*",
         ),
+        1 => Finding::fine("1 table is captured"),
         count => Finding::fine(format!("{count} tables are captured")),
     }
 }
@@ -148,18 +156,29 @@ async fn identities(
         findings.push(Finding::fine("every table has a replica identity"));
     }
     for table in without.iter().take(NAMED_MAX) {
-        let name = format!("\"{}\".\"{}\"", table.schema, table.name);
+        let name = format!(
+            "{}.{}",
+            quote_identifier(&table.schema),
+            quote_identifier(&table.name)
+        );
         findings.push(Finding::new(
             Level::Warning,
-            format!("{name} has no replica identity: once it is published, its updates and deletes fail"),
-            format!("ALTER TABLE {name} ADD PRIMARY KEY (...); -- or: ALTER TABLE {name} REPLICA IDENTITY FULL;"),
+            format!(
+                "{name} has no replica identity: once it is published, its updates and deletes fail"
+            ),
+            format!(
+                "ALTER TABLE {name} REPLICA IDENTITY FULL; -- or better, give it a primary key"
+            ),
         ));
     }
     if without.len() > NAMED_MAX {
         findings.push(Finding::new(
             Level::Warning,
-            format!("so do {} further tables", without.len() - NAMED_MAX),
-            "give each a primary key",
+            format!(
+                "{} further tables have none either",
+                without.len() - NAMED_MAX
+            ),
+            "give each a primary key, or REPLICA IDENTITY FULL",
         ));
     }
     let keys_only = tables
@@ -168,8 +187,8 @@ async fn identities(
     let keys_only = keys_only.count();
     if keys_only > 0 {
         findings.push(Finding::fine(format!(
-            "of {keys_only} tables an update's \"before\" is null, and large values it left alone \
-             are placeholders (REPLICA IDENTITY FULL logs both, at the cost of more WAL)"
+            "of {keys_only} captured without REPLICA IDENTITY FULL an update's \"before\" is null, and large values it left alone \
+             are placeholders (FULL logs both, at the cost of more WAL)"
         )));
     }
     Ok(())

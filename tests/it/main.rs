@@ -15,6 +15,7 @@ mod support;
 
 mod auth;
 mod bench;
+mod commands;
 mod console;
 mod dlq;
 mod golden;
@@ -30,4 +31,5 @@ mod push;
 mod share;
 mod source;
 mod source_letters;
+mod stuck;
 mod topics;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::group::share::{Ack, Deliveries, Read};
+use crate::group::share::{Ack, Deliveries, Member, Read};
 
 impl Node {
     /// Appends a record to the first partition of `topic`.
@@ -30,6 +30,7 @@ impl Node {
     async fn read(&self, group: &str, topic: &str) -> Deliveries {
         let read = Read {
             group: GroupId::parse(group).unwrap(),
+            member: Member::of(&"member"),
             topics: vec![TopicName::parse(topic).unwrap()],
             max_records: 10,
             wait: Duration::ZERO,

@@ -22,7 +22,7 @@ pub(super) struct Part {
     /// Records that wait for another delivery.
     pub(super) due: Vec<i64>,
     next: i64,
-    /// How many new ones may be open.
+    /// How many new ones the member may take.
     room: usize,
 }
 
@@ -90,14 +90,16 @@ impl Shared {
                 continue;
             };
             slot.partition.trim(partition.start().0);
+            let allowance = slot.partition.allowance(ask.member);
+            let count = ask.max_records.min(allowance);
+            let due = slot.partition.due(now, policy.delivery_limit, count);
+            let room = slot.partition.room_for(ask.member);
             parts.push(Part {
                 place: *place,
                 partition: Arc::clone(partition),
-                due: slot
-                    .partition
-                    .due(now, policy.delivery_limit, ask.max_records),
                 next: slot.partition.next(),
-                room: slot.partition.room(),
+                room: room.min(allowance.saturating_sub(due.len())),
+                due,
             });
         }
         let plan = Plan { parts };

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 /// Records of one partition that a group may have open when new ones are given out: Kafka's
-/// `group.share.partition.max.record.locks`.
+/// `group.share.partition.max.record.locks`. No member takes more than half of what is left, less
+/// what it holds.
 pub const IN_FLIGHT_RECORDS_MAX: usize = 2_000;
 /// Records of one partition that may be open once redriven ones are added; more are refused until
 /// some are done. Each costs up to 34 bytes of every state record of the partition.
@@ -18,6 +19,8 @@ pub const STATE_BYTES_MAX: usize = 64 << 20;
 pub const ENTRY_BYTES: usize = 160;
 /// Estimated bytes of one partition of a group beside its open records.
 pub const PARTITION_BYTES: usize = 512;
+/// Bytes of the name that a member gives itself.
+pub const MEMBER_BYTES_MAX: usize = 255;
 /// Topics one read may name.
 pub const READ_TOPICS_MAX: usize = 100;
 /// Records of one answer.

@@ -58,4 +58,4 @@ pub use read::{Deliveries, Delivery, Read};
 pub use redrive::{NotRedriven, Redrive, Redriven};
 pub use service::Service;
 pub use shares::{Description, Listing, Position, Shares};
-pub use state::Ack;
+pub use state::{Ack, Member};

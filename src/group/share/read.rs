@@ -22,9 +22,9 @@ use super::gather::{Gathered, Plan};
 use super::limits::{
     LEASE_MAX, LEASE_MIN, READ_RECORDS_MAX, READ_TOPICS_MAX, STATE_BYTES_MAX, STUCK_RETRY, WAIT_MAX,
 };
-use super::shared::{Shared, letter_topic, random_owner};
+use super::shared::{Shared, letter_topic, random_bits};
 use super::shares::Shares;
-use super::state::Acquired;
+use super::state::{Acquired, Member};
 use super::write::{Change, outcome};
 use crate::log::{self, Partition};
 use crate::record::dead_letter::REDRIVE_COUNT;
@@ -35,6 +35,8 @@ use crate::topic::{Offset, PartitionId, TopicName};
 pub struct Read {
     /// The group it is a member of; it is made if there is none.
     pub group: GroupId,
+    /// Who asks; a member holds no more than it leaves for the others.
+    pub member: Member,
     /// The topics it reads.
     pub topics: Vec<TopicName>,
     /// At most so many records.
@@ -87,6 +89,7 @@ type Ends = Vec<(Arc<Partition>, Offset)>;
 pub(super) struct Ask {
     pub(super) sources: Vec<(Place, Arc<Partition>)>,
     pub(super) max_records: usize,
+    pub(super) member: Member,
     lease_ms: i64,
     limit: u16,
 }
@@ -168,6 +171,7 @@ impl Shared {
         Ok(Ask {
             sources,
             max_records: read.max_records,
+            member: read.member,
             lease_ms: i64::try_from(lease.as_millis()).unwrap_or(i64::MAX),
             limit: policy.delivery_limit,
         })
@@ -234,7 +238,9 @@ impl Shared {
                 until = until.min(Instant::now() + Duration::from_millis(wait_ms));
             }
             let next = Offset(slot.partition.next());
-            if slot.partition.room() == 0 {
+            // One that holds its share waits until some of it is done or over.
+            let allowance = slot.partition.allowance(ask.member);
+            if allowance.min(slot.partition.room_for(ask.member)) == 0 {
                 continue;
             }
             if partition.end() > next {
@@ -266,7 +272,7 @@ fn take(
     ask: &Ask,
     gathered: Gathered,
 ) -> (Vec<Delivery>, Vec<Place>) {
-    let owner = random_owner();
+    let owner = ask.member.owner(random_bits());
     let mut records = Vec::new();
     let mut places = Vec::new();
     for found in gathered.found {

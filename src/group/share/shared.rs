@@ -193,8 +193,8 @@ pub(super) fn random() -> f64 {
     f64::from(u32::try_from(bits).unwrap_or_default()) / f64::from(u32::MAX)
 }
 
-/// An owner of leases that nobody else has.
-pub(super) fn random_owner() -> u64 {
+/// A number that tells one read from others.
+pub(super) fn random_bits() -> u64 {
     let (high, low) = Uuid::new_v4().as_u64_pair();
     high.rotate_left(32) ^ low
 }

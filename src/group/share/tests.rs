@@ -179,6 +179,7 @@ fn name(topic: &str) -> TopicName {
 fn ask(group: &str, topics: &[&str], max_records: usize, wait: Duration) -> Read {
     Read {
         group: id(group),
+        member: Member::of(&"member"),
         topics: topics.iter().map(|topic| name(topic)).collect(),
         max_records,
         wait,
@@ -402,6 +403,36 @@ async fn a_poll_wakes_for_new_records_and_for_released_ones() {
     let waiting = poll();
     assert_eq!(node.ack("g", Ack::Release, &ids(&got)).await, [Status::Ok]);
     assert_eq!(waiting.await.unwrap()[0].delivery_count, 2);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_member_that_holds_its_share_waits_until_some_of_it_is_done_while_others_read_on() {
+    let node = Node::start().await;
+    node.topic("t", 1).await;
+    node.fill("t", 0, 0, 2_500).await;
+    let read = |member: &str, max_records, wait| {
+        let read = Read {
+            member: Member::of(&member),
+            ..ask("g", &["t"], max_records, wait)
+        };
+        let shares = node.shares.clone();
+        tasks::spawn(
+            "read",
+            async move { shares.read(read).await.unwrap().records },
+        )
+    };
+    let first = read("full", 2_000, Duration::ZERO).await.unwrap();
+    assert_eq!(first.len(), 1_000);
+    let waiting = read("full", 2_000, Duration::from_secs(20));
+    let other = read("other", 300, Duration::ZERO).await.unwrap();
+    assert_eq!(offsets(&other), (1_000..1_300).collect::<Vec<i64>>());
+    assert_eq!(node.ack("g", Ack::Accept, &ids(&other)).await.len(), 300);
+    assert!(!waiting.is_finished());
+    let some = &ids(&first)[..10];
+    assert_eq!(node.ack("g", Ack::Accept, some).await, [Status::Ok; 10]);
+    // It leaves as much as it holds: 990 and 10 against 1,000.
+    assert_eq!(waiting.await.unwrap().len(), 10);
     node.stop().await;
 }
 

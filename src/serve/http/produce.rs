@@ -172,6 +172,9 @@ impl Batches {
         });
         let headers: Vec<Header<'_>> = headers.collect();
         let timestamp = record.timestamp.unwrap_or(now_ms);
+        if timestamp < 0 {
+            return Err(format!("its timestamp {timestamp} lies before 1970"));
+        }
         let builder = self.builders.entry(partition).or_default();
         let at = i64::from(builder.count());
         let appended = builder.append(timestamp, key.as_deref(), value.as_deref(), &headers);

@@ -1,6 +1,7 @@
 //! The face on a real socket with a real log.
 
 mod dlq;
+mod produce;
 mod stream;
 
 use std::net::SocketAddr;

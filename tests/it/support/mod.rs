@@ -23,12 +23,12 @@ mod toolchain;
 mod wait;
 
 pub(crate) use browser::Browser;
-pub(crate) use command::{Background, run};
+pub(crate) use command::{Background, Finished, run, run_with_input};
 pub(crate) use connector::connector;
 pub(crate) use franz::{Franz, Word};
 pub(crate) use http::{Answer, http, http_with};
 pub(crate) use kcat::{Kcat, Record};
-pub(crate) use logto::{Fault, Logto};
+pub(crate) use logto::{Fault, Logto, RESOURCE};
 pub(crate) use penstock::{Penstock, Setup};
 pub(crate) use ports::free_port;
 pub(crate) use postgres::{Postgres, Stop};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use super::super::limits::{ENTRY_BYTES, IN_FLIGHT_RECORDS_MAX, PARTITION_BYTES};
+use super::member::Member;
 
 /// Where an open record stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub struct Partition {
     available: BTreeSet<(i64, i64)>,
     /// (deadline, offset) of every acquired entry.
     leases: BTreeSet<(i64, i64)>,
+    /// How many of the leases each member has; none has 0.
+    held: BTreeMap<Member, usize>,
 }
 
 impl Partition {
@@ -90,6 +93,26 @@ impl Partition {
     #[must_use]
     pub fn room(&self) -> usize {
         IN_FLIGHT_RECORDS_MAX.saturating_sub(self.entries.len())
+    }
+
+    /// How many more leases `member` may take: it never holds more than it leaves free. So a
+    /// single member has half of all at most, and of several that acknowledge nothing each gets
+    /// less, while one that holds nothing finds half of what is free.
+    #[must_use]
+    pub fn allowance(&self, member: Member) -> usize {
+        let free = IN_FLIGHT_RECORDS_MAX.saturating_sub(self.leases.len());
+        free.saturating_sub(self.held(member)).div_ceil(2)
+    }
+
+    /// How many new records `member` may take, by the same rule: what waits for another delivery
+    /// takes room too, and much of that may be what the member let run out.
+    #[must_use]
+    pub fn room_for(&self, member: Member) -> usize {
+        self.room().saturating_sub(self.held(member)).div_ceil(2)
+    }
+
+    fn held(&self, member: Member) -> usize {
+        self.held.get(&member).copied().unwrap_or(0)
     }
 
     /// Estimated memory.
@@ -138,7 +161,12 @@ impl Partition {
         self.take(offset);
         match entry.phase {
             Phase::Available { not_before_ms } => self.available.insert((not_before_ms, offset)),
-            Phase::Acquired { deadline_ms, .. } => self.leases.insert((deadline_ms, offset)),
+            Phase::Acquired {
+                owner, deadline_ms, ..
+            } => {
+                *self.held.entry(Member::holding(owner)).or_default() += 1;
+                self.leases.insert((deadline_ms, offset))
+            }
         };
         self.entries.insert(offset, entry);
     }
@@ -147,9 +175,24 @@ impl Partition {
         let entry = self.entries.remove(&offset)?;
         match entry.phase {
             Phase::Available { not_before_ms } => self.available.remove(&(not_before_ms, offset)),
-            Phase::Acquired { deadline_ms, .. } => self.leases.remove(&(deadline_ms, offset)),
+            Phase::Acquired {
+                owner, deadline_ms, ..
+            } => {
+                self.give_back(Member::holding(owner));
+                self.leases.remove(&(deadline_ms, offset))
+            }
         };
         Some(entry)
+    }
+
+    fn give_back(&mut self, member: Member) {
+        let Some(count) = self.held.get_mut(&member) else {
+            return;
+        };
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            self.held.remove(&member);
+        }
     }
 
     pub(super) fn set_next(&mut self, next: i64) {

@@ -191,6 +191,70 @@ fn the_room_for_new_records_is_bounded() {
     assert_eq!(partition.room(), 1);
 }
 
+#[test]
+fn a_member_that_never_acknowledges_leaves_as_much_as_it_holds() {
+    let (stuck, other) = (Member::of(&"stuck"), Member::of(&"other"));
+    let mut partition = Partition::new(0);
+    let take = |partition: &mut Partition, member: Member, most: usize| {
+        let count = most.min(partition.room_for(member));
+        let next = partition.next();
+        let offsets: Vec<i64> = (next..).take(count).collect();
+        let upto = next + i64::try_from(count).unwrap();
+        partition.acquire_new(at(0), member.owner(7), &offsets, upto, 100);
+        count
+    };
+    while take(&mut partition, stuck, 300) > 0 {}
+    assert_eq!(partition.in_flight_count(), 1_000);
+    assert_eq!(
+        (partition.allowance(stuck), partition.room_for(stuck)),
+        (0, 0)
+    );
+    assert_eq!(
+        (partition.allowance(other), partition.room_for(other)),
+        (500, 500)
+    );
+    // What ran out waits, and it was the stuck one's: half of what it left is for the others.
+    partition.expire(at(100), &POLICY, || 0.5);
+    assert_eq!(partition.allowance(stuck), 1_000);
+    while take(&mut partition, stuck, 300) > 0 {}
+    assert_eq!((partition.in_flight_count(), partition.room()), (500, 500));
+    assert_eq!(take(&mut partition, other, 300), 250);
+    // Records that wait for another delivery are given by the same rule, whatever is open.
+    let due = partition.due(at(2_000), 5, 2_000);
+    assert_eq!(due.len(), 1_000);
+    for offset in due.iter().take(partition.allowance(other)) {
+        let owner = other.owner(8);
+        partition
+            .acquire(at(2_000), owner, *offset, 100, 5)
+            .unwrap();
+    }
+    assert_eq!(partition.in_flight_count(), 750 + 500);
+    assert_eq!(
+        partition.ack(at(0), other.owner(8), due[0], Ack::Accept, &POLICY, 0.5),
+        Acked::Accepted
+    );
+}
+
+#[test]
+fn a_member_may_take_again_what_it_gave_back_in_whatever_way() {
+    let member = Member::of(&"member");
+    let fresh = Partition::new(0).allowance(member);
+    for end in [Ack::Accept, Ack::Reject] {
+        let mut partition = Partition::new(0);
+        partition.acquire_new(at(0), member.owner(1), &[0], 1, 100);
+        assert!(partition.allowance(member) < fresh);
+        partition.ack(at(0), member.owner(1), 0, end, &POLICY, 0.5);
+        assert_eq!(partition, Partition::new(1), "{end:?}");
+    }
+    let mut partition = Partition::new(0);
+    partition.acquire_new(at(0), member.owner(1), &[0, 1, 2], 3, 100);
+    partition.ack(at(0), member.owner(1), 0, Ack::Renew, &POLICY, 0.5);
+    partition.ack(at(0), member.owner(1), 0, Ack::Release, &POLICY, 0.5);
+    partition.trim(2);
+    partition.expire(at(100), &POLICY, || 0.5);
+    assert_eq!(partition.allowance(member), fresh);
+}
+
 /// What a step of the random test does.
 #[derive(Debug, Clone, Copy)]
 enum Step {
