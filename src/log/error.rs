@@ -253,7 +253,10 @@ mod tests {
         assert_eq!(denied.code(), codes::LOG_IO);
         let user = rustix::process::geteuid().as_raw();
         let mend = denied.mend().unwrap();
-        assert!(mend.contains(&format!("chown -R {user} \"/data\"")), "{mend}");
+        assert!(
+            mend.contains(&format!("chown -R {user} \"/data\"")),
+            "{mend}"
+        );
 
         let broken = Error::io("lock", lock)(ErrorKind::BrokenPipe.into());
         assert_eq!(broken.mend(), None);
