@@ -23,6 +23,7 @@ use super::status::{DiskSpace, State};
 use super::ticket::{Append, Appended, Chain, Effect, Origin, PartitionBatch, Ticket};
 use super::topic::Topic;
 use crate::clock::Clock;
+use crate::record::dead_letter;
 use crate::topic::{CLUSTER_METADATA, Offset, PartitionId, TopicName};
 
 /// Producer ids taken at once; ids of a block that were not handed out before a restart are lost.
@@ -155,7 +156,7 @@ impl Log {
         let topic = Topic::new(name.clone(), stored.id, partitions, config, &dir);
         let topic = Arc::new(topic);
         let effect = Effect::Create(Arc::clone(&topic));
-        self.change(&Change::Topic(name, &stored), Origin::Outside, Some(effect))
+        self.change(&Change::Topic(name, &stored), origin_of(name), Some(effect))
             .await?;
         Ok(topic)
     }
@@ -345,6 +346,15 @@ impl Log {
         self.0.shared.backlog.stop();
         blocking(move || join(writer)).await;
         outcome
+    }
+}
+
+/// Below the disk floor dead letters still move, so a topic for them can still be made.
+fn origin_of(name: &TopicName) -> Origin {
+    if name.as_str().starts_with(dead_letter::TOPIC_PREFIX) || name.is_internal() {
+        Origin::Inside
+    } else {
+        Origin::Outside
     }
 }
 
