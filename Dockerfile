@@ -44,7 +44,9 @@ COPY --from=build /image /
 COPY cdc/debezium.json /etc/penstock/cdc/debezium.json
 COPY topics/topics.yaml /etc/penstock/topics/topics.yaml
 WORKDIR /etc/penstock
-ENV PENSTOCK_DATA_DIR=/data \
+# With the path `docker exec CONTAINER penstock lag` finds the program.
+ENV PATH=/ \
+    PENSTOCK_DATA_DIR=/data \
     PENSTOCK_HTTP_LISTEN=0.0.0.0:8080 \
     PENSTOCK_KAFKA_LISTEN=0.0.0.0:9092 \
     PENSTOCK_METRICS_LISTEN=0.0.0.0:9464

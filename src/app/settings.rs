@@ -55,6 +55,11 @@ pub(super) fn tokens(config: &Config, clock: &Arc<dyn Clock>) -> Option<Tokens> 
 /// All connectors: those to run, those that are off, those that cannot run.
 pub(super) fn connectors(config: &Config, environment: &Environment) -> Vec<Declared> {
     let loaded = config::load_connectors(config, environment);
+    if loaded.run.is_empty() && loaded.problems.is_empty() {
+        tracing::info!(
+            "no source is set, so no changes are captured; set PENSTOCK_SOURCE_URL or put a connector file where PENSTOCK_CONNECTORS looks"
+        );
+    }
     let run = loaded
         .run
         .into_iter()
@@ -86,6 +91,12 @@ pub(super) fn tell_what_is_open(config: &Config, listeners: &Listeners) {
     };
     let shown = |address: Option<std::net::SocketAddr>| address.map(|it| it.to_string());
     tracing::info!(address = shown(listeners.http), open_to = http, "http");
+    let is_reached = |address: std::net::SocketAddr| !address.ip().is_loopback();
+    if matches!(admission(config), Admission::Local) && listeners.http.is_some_and(is_reached) {
+        tracing::warn!(
+            "no password is set, so console and API refuse callers from elsewhere, which in a container is everybody outside of it; set PENSTOCK_ADMIN_PASSWORD"
+        );
+    }
     tracing::info!(address = shown(listeners.kafka), open_to = kafka, "kafka");
     tracing::info!(
         address = shown(listeners.metrics),

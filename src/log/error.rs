@@ -1,5 +1,6 @@
 //! Why an operation on the log failed, and how each failure is to be handled.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::{self as codes, Code, Explain, Kind};
@@ -144,7 +145,7 @@ impl Error {
 
     /// Whether the file system said that it is full.
     pub(super) fn is_full(&self) -> bool {
-        matches!(self, Error::Io { cause, .. } if cause.kind() == std::io::ErrorKind::StorageFull)
+        matches!(self, Error::Io { cause, .. } if cause.kind() == ErrorKind::StorageFull)
     }
 }
 
@@ -212,6 +213,9 @@ impl Explain for Error {
             Error::NewerFormat { .. } => {
                 Some("run the version that wrote it, or a newer one".to_owned())
             }
+            Error::Io { path, cause, .. } if cause.kind() == ErrorKind::PermissionDenied => {
+                Some(take_ownership(path))
+            }
             Error::UnknownTopic(_)
             | Error::TopicExists(_)
             | Error::InvalidTopic(_)
@@ -223,5 +227,38 @@ impl Explain for Error {
             | Error::InvalidProducerEpoch { .. }
             | Error::Io { .. } => None,
         }
+    }
+}
+
+/// How to mend a folder that belongs to somebody else, as a container's volume does that another
+/// image made.
+fn take_ownership(path: &Path) -> String {
+    let folder = path.parent().unwrap_or(path).display();
+    let user = rustix::process::geteuid().as_raw();
+    format!(
+        "let user {user}, as whom this runs, own the folder and all in it: `chown -R {user} \
+         \"{folder}\"`; for a volume of Docker: `docker run --rm -v VOLUME:/volume \
+         debian:bookworm-slim chown -R {user} /volume`"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_somebody_else_is_mended_by_owning_it() {
+        let lock = Path::new("/data/lock");
+        let denied = Error::io("lock", lock)(ErrorKind::PermissionDenied.into());
+        assert_eq!(denied.code(), codes::LOG_IO);
+        let user = rustix::process::geteuid().as_raw();
+        let mend = denied.mend().unwrap();
+        assert!(
+            mend.contains(&format!("chown -R {user} \"/data\"")),
+            "{mend}"
+        );
+
+        let broken = Error::io("lock", lock)(ErrorKind::BrokenPipe.into());
+        assert_eq!(broken.mend(), None);
     }
 }

@@ -1,7 +1,7 @@
 //! What people copy and run: commands, ports and paths in documents, alerts, the image and the
 //! compose files are real. Files that are not there yet are looked at as soon as they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use penstock::config::{KEYS, Shape};
@@ -127,10 +127,12 @@ fn every_command_that_is_named_exists() {
                 let is_word = before.is_some_and(|c| c.is_alphanumeric() || "-_.".contains(c));
                 // In a comment or a list of words it is the name.
                 let is_prose = piece.trim_start().starts_with("# ");
-                if is_word || is_prose {
+                let line = &piece[at + "penstock ".len()..];
+                // The container that a command runs in is called the same.
+                let is_container = line.starts_with("penstock ");
+                if is_word || is_prose || is_container {
                     continue;
                 }
-                let line = &piece[at + "penstock ".len()..];
                 let wrong = check_command(line, &mut helps);
                 findings.extend(wrong.map(|what| file.finding(number, &what)));
             }
@@ -205,6 +207,68 @@ fn every_path_that_is_mounted_copied_or_loaded_exists() {
                 if !path.contains('*') && !tree::root().join(path).exists() {
                     findings.push(file.finding(number, &format!("{path} does not exist")));
                 }
+            }
+        }
+    }
+    assert_none(&findings);
+}
+
+/// One file's text.
+fn text(path: &str) -> String {
+    std::fs::read_to_string(tree::root().join(path)).unwrap()
+}
+
+/// What stands in `text` between two marks.
+fn between<'t>(text: &'t str, from: &str, to: &str) -> &'t str {
+    let (_, rest) = text.split_once(from).unwrap();
+    rest.split_once(to).unwrap().0
+}
+
+/// The names of the variables that a text reads as `${NAME...}`.
+fn variables(text: &str) -> BTreeSet<&str> {
+    let pieces = text.split("${").skip(1);
+    pieces
+        .map(|piece| {
+            let end = piece.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+            &piece[..end.unwrap_or(piece.len())]
+        })
+        .collect()
+}
+
+#[test]
+fn the_readme_lists_the_variables_that_coolify_shows() {
+    let compose = text("docker-compose.yml");
+    let asked = variables(between(&compose, "\n  penstock:\n", "\n  postgres:\n"));
+    assert!(asked.len() > 5, "{asked:?}");
+    let readme = text("README.md");
+    let chapter = between(&readme, "\n## In a container, and on Coolify\n", "\n## ");
+    let rows = chapter.lines().filter_map(|line| line.strip_prefix("| `"));
+    let listed: BTreeSet<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+    assert_eq!(listed, asked);
+}
+
+/// Coolify publishes ports and names containers itself, takes what follows `:?` for a value, and
+/// knows a variable only where the whole value is one.
+#[test]
+fn the_compose_file_is_one_that_coolify_reads_as_meant() {
+    let mut findings = Vec::new();
+    for file in tree::files(&["docker-compose.yml"]) {
+        for (number, line) in file.lines().filter(|(_, line)| !line.starts_with('#')) {
+            for trap in [" ports:", "container_name:", ":?", "env_file:"] {
+                if line.contains(trap) {
+                    findings.push(file.finding(number, &format!("{trap} does not suit Coolify")));
+                }
+            }
+            let assigned = line.trim().strip_prefix("- ").and_then(|item| {
+                let (name, value) = item.split_once('=')?;
+                let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+                name.chars().all(is_name).then_some(value)
+            });
+            let value = assigned.map(|value| value.split(" #").next().unwrap_or_default());
+            if value
+                .is_some_and(|it| it.contains("${") && !(it.starts_with("${") && it.ends_with('}')))
+            {
+                findings.push(file.finding(number, "a variable is hidden within a value"));
             }
         }
     }

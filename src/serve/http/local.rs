@@ -10,7 +10,7 @@ use super::error::Problem;
 use crate::error;
 
 /// How to mend a refusal of a caller from elsewhere.
-const SET_PASSWORD: &str = "set PENSTOCK_ADMIN_PASSWORD and send it (Basic, user admin), or call from this machine under http://localhost";
+const SET_PASSWORD: &str = "set PENSTOCK_ADMIN_PASSWORD for the server, restart it and log in as admin; or call from the machine or container it runs in, under http://localhost";
 
 fn forbidden(detail: impl Into<String>) -> Problem {
     Problem::new(error::HTTP_FORBIDDEN, detail, SET_PASSWORD)
