@@ -109,6 +109,20 @@ fn a_hundred_kills_store_every_push_with_a_key_once() {
     assert!(outcome.keys > 1000, "{outcome:#?}");
 }
 
+#[test]
+fn a_hundred_kills_accept_or_bury_every_delivered_record_once() {
+    if wanted("100 kills of shared consumption") {
+        crate::share::kill_while_four_members_work(100);
+    }
+}
+
+#[test]
+fn a_stuck_member_and_a_poisoned_record_leave_the_others_nine_tenths_of_their_rate() {
+    if wanted("a stuck member and a poisoned record") {
+        crate::stuck::compare_with_a_stuck_member_and_a_poisoned_record();
+    }
+}
+
 /// Builds the binary that forgets the source position at every start.
 fn control_build() -> PathBuf {
     build("control", &["--features", "control-forget-position"])

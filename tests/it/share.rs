@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Penstock, Random, Record, Setup, http, is_proving, pause, wait_until};
+use crate::support::{Penstock, Random, Record, Setup, http, pause, wait_until};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -262,8 +262,14 @@ fn whole(body: &str) -> Result<Value, ()> {
 
 #[test]
 fn across_kills_every_record_is_accepted_once_or_a_dead_letter_once() {
+    kill_while_four_members_work(4);
+}
+
+/// Kills the process so often while four members accept, release and reject, and judges what
+/// became of each record. Prints a line; the long checks do it a hundred times.
+#[track_caller]
+pub(crate) fn kill_while_four_members_work(kills: usize) {
     const PER_ROUND: usize = 200;
-    let kills = if is_proving() { 100 } else { 4 };
     let mut random = Random::seeded("share");
     let mut penstock = penstock();
     let seen = Mutex::new(Seen::default());
@@ -309,6 +315,7 @@ fn across_kills_every_record_is_accepted_once_or_a_dead_letter_once() {
         }
     });
     let letters = penstock.kcat().records_if_any("dlq.crew");
+    print!("{kills} kills of shared consumption: ");
     judge(&seen.into_inner().unwrap(), &letters, produced);
 }
 
@@ -341,7 +348,7 @@ fn judge(seen: &Seen, letters: &[Record], produced: usize) {
         assert!(is_known, "offset {offset} is lost");
     }
     println!(
-        "share: {produced} records, {} accepted, {} dead letters, 0 violations",
+        "{produced} records, {} accepted, {} dead letters, 0 violations",
         seen.accepted.len(),
         dead.len()
     );
