@@ -1,7 +1,7 @@
 //! Pushes as the faces use them.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio_util::task::TaskTracker;
@@ -44,7 +44,8 @@ pub(super) struct Inner {
     pub(super) rates: Rates,
     pub(super) budget: Budget,
     pub(super) seen: Seen,
-    pub(super) lifecycle: Schema,
+    /// Compiled for the first lifecycle event: the compiler keeps some MB of its own.
+    pub(super) lifecycle: LazyLock<Schema>,
     /// Appends of keyed pushes; they own themselves and end with their append.
     pub(super) appends: TaskTracker,
     /// Nothing is taken any more.
@@ -84,7 +85,7 @@ impl Push {
             rates: Rates::default(),
             budget: Budget::new(),
             seen,
-            lifecycle: lifecycle::schema(),
+            lifecycle: LazyLock::new(lifecycle::schema),
             appends: TaskTracker::new(),
             is_closing: AtomicBool::new(false),
         });

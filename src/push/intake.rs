@@ -323,7 +323,7 @@ fn schemas(inner: &Inner, admitted: &Admitted, topic: &str) -> Vec<Schema> {
     let topics = admitted.declarations.topic(topic);
     let topics = topics.and_then(|rule| rule.schema.clone());
     let lifecycle = admitted.name().is_lifecycle();
-    let lifecycle = lifecycle.then(|| inner.lifecycle.clone());
+    let lifecycle = lifecycle.then(|| Schema::clone(&inner.lifecycle));
     [integrations, topics, lifecycle]
         .into_iter()
         .flatten()
