@@ -1,8 +1,8 @@
 //! Pushes as the faces use them.
 
 use std::fmt;
-use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use tokio_util::task::TaskTracker;
 
