@@ -16,7 +16,7 @@ use crate::connect::Connectors;
 use crate::deliver::{self, Letters};
 use crate::group::share::{self, Shares};
 use crate::group::{self, Groups};
-use crate::log::{Log, RealDisk};
+use crate::log::{self, Log, RealDisk};
 use crate::metrics;
 use crate::push::{self, Push};
 use crate::serve::http::{Handles, Listeners, MetricsPages};
@@ -44,6 +44,7 @@ pub(super) struct Services {
     pub(super) shares: share::Service,
     pub(super) pushes: push::Service,
     pub(super) letters: deliver::Service,
+    pub(super) answers: log::Answers,
 }
 
 impl Parts {
@@ -81,6 +82,7 @@ impl Parts {
             shares: shares_service,
             pushes: push_service,
             letters: letters_service,
+            answers: log.answers(),
         };
         let parts = Parts {
             log,

@@ -42,7 +42,7 @@ pub(super) struct Server {
     closing: CancellationToken,
     /// Groups and pushes, which finish their appends before the log closes.
     writers: Vec<JoinHandle<()>>,
-    /// The metrics listener, the sampler of gauges, and others that only look.
+    /// The metrics listener, the sampler of gauges, and others that store nothing.
     observers: Vec<JoinHandle<()>>,
     died: watch::Receiver<Option<&'static str>>,
 }
@@ -87,6 +87,7 @@ impl Server {
             watched.spawn("gauges", &closing, sampling),
             watched.spawn("declarations", &closing, rereading),
             watched.spawn("metrics upkeep", &closing, recorder.clone().upkeep()),
+            watched.spawn("answers", &closing, services.answers.run()),
         ];
         if let Some(listener) = bound.metrics {
             let pages = parts.metrics_pages(config, &listeners, recorder);

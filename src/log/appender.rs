@@ -10,8 +10,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ::metrics::{Histogram, histogram};
 use arc_swap::ArcSwap;
 
+use super::answers::Answering;
 use super::backlog::{Backlog, Step};
 use super::config::APPEND_BYTES_MAX;
 use super::error::Error;
@@ -43,6 +45,7 @@ pub(super) struct Shared {
     pub(super) status: Arc<Status>,
     pub(super) files: Arc<OpenFiles>,
     pub(super) catalog: Arc<ArcSwap<Catalog>>,
+    pub(super) answering: Arc<Answering>,
 }
 
 /// Takes appends to the journal.
@@ -53,6 +56,8 @@ pub(super) struct Appender {
     backoff: Backoff,
     /// While the journal fails: when to try again.
     retry_at: Option<Instant>,
+    /// How long appends took.
+    seconds: Histogram,
 }
 
 impl Appender {
@@ -62,6 +67,7 @@ impl Appender {
             journal,
             backoff: Backoff::new(RETRY_FIRST, RETRY_MAX),
             retry_at: None,
+            seconds: histogram!(APPEND_SECONDS),
         }
     }
 
@@ -74,7 +80,10 @@ impl Appender {
             match self.shared.queue.take(timeout) {
                 Taken::Group(group) => self.commit(group),
                 Taken::Nothing => {}
-                Taken::Closed => return self.journal.retire(),
+                Taken::Closed => {
+                    self.shared.answering.close();
+                    return self.journal.retire();
+                }
             }
             if self.retry_at.is_some_and(|at| at <= Instant::now()) {
                 self.retry();
@@ -256,6 +265,7 @@ impl Appender {
 
     fn publish(&mut self, staged: Vec<Staged>, first: u64) {
         let mut sequence = first;
+        let mut answers = Vec::with_capacity(staged.len());
         for one in staged {
             for (partition, chunk) in &one.chunks {
                 partition.assigned.lock().staged_bytes -= chunk.bytes.len();
@@ -272,11 +282,15 @@ impl Appender {
             if let Some(effect) = one.effect {
                 self.apply(effect);
             }
-            let seconds = one.answer.since.elapsed().as_secs_f64();
-            ::metrics::histogram!(APPEND_SECONDS).record(seconds);
             let batches = one.written;
-            one.answer.done(Appended { batches });
+            answers.push((one.answer, Appended { batches }));
         }
+        let now = Instant::now();
+        for (answer, _) in &answers {
+            let after = now.saturating_duration_since(answer.since);
+            self.seconds.record(after.as_secs_f64());
+        }
+        self.shared.answering.answer(answers);
     }
 
     /// Changes the topics as a durable append says.

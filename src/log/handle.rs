@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::answers::Answers;
 use super::appender::Shared;
 use super::backlog::Request;
 use super::config::{Config, PARTITIONS_MAX, TopicConfig};
@@ -127,6 +128,12 @@ impl Log {
             }),
             _lock: lock,
         })))
+    }
+
+    /// Wakes those whose appends are durable; to be run as a task of the runtime in which they wait.
+    /// Without it the log works all the same, at the price of a wake from outside for each append.
+    pub fn answers(&self) -> Answers {
+        self.0.shared.answering.answers()
     }
 
     /// Random id of this data directory, as Kafka's cluster id (22 characters of base64url).

@@ -20,6 +20,7 @@
 //! Invariant: damage is never cut silently; only what was never durable is.
 //! Not here: consumer groups, what records mean, replication.
 
+mod answers;
 mod appender;
 mod backlog;
 mod batch;
@@ -51,6 +52,7 @@ mod topic;
 mod verify;
 mod writer;
 
+pub use answers::Answers;
 pub use config::{
     APPEND_BYTES_MAX, Cleanup, Config, DiskFloors, IN_FLIGHT_BYTES_MAX, PARTITIONS_MAX, TopicConfig,
 };

@@ -90,6 +90,7 @@ pub(super) fn open(
         )),
         files,
         catalog: Arc::new(ArcSwap::from_pointee(catalog)),
+        answering: Arc::default(),
     };
     let mut journal = Journal::new(
         disk,

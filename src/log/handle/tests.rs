@@ -593,3 +593,40 @@ async fn rate_of_durable_records() {
     println!("open {:?}", since.elapsed());
     drop(log);
 }
+
+#[tokio::test]
+async fn a_group_is_answered_with_a_task_for_it_without_one_and_when_it_is_dropped() {
+    const APPENDS: i64 = 200;
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let orders = topic(&log, "orders", 1).await;
+    let partition = &orders.partitions()[0];
+    let submit = || -> Vec<Ticket> {
+        let one = || append(&[(partition, sample::batch(1, b"x", 0))]);
+        (0..APPENDS).map(|_| log.submit(one())).collect()
+    };
+    let mut expected = 0;
+    let mut check = async |tickets: Vec<Ticket>| {
+        for ticket in tickets {
+            let written = ticket.await.unwrap().batches[0].base_offset;
+            assert_eq!(written, Offset(expected));
+            expected += 1;
+        }
+    };
+    check(submit()).await;
+    let running = crate::tasks::spawn("answers", log.answers().run());
+    check(submit()).await;
+    // Another one takes over; it is dropped with all groups handed over to it.
+    let answers = log.answers();
+    running.await.unwrap();
+    let tickets = submit();
+    while partition.end() < Offset(3 * APPENDS) {
+        tokio::task::yield_now().await;
+    }
+    drop(answers);
+    check(tickets).await;
+    check(submit()).await;
+    let running = crate::tasks::spawn("answers", log.answers().run());
+    log.close().await.unwrap();
+    running.await.unwrap();
+}
