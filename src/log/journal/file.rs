@@ -32,6 +32,12 @@ const HEADER_BYTES: usize = 32;
 /// Entries begin here: a block of its own, so that writing entries never rewrites the header.
 pub(super) const ENTRIES_FROM: u64 = 4096;
 
+/// A new file is filled with zeros so far ahead of its entries. A block that was reserved and never
+/// written makes the file system note its first write, which each sync would have to wait for too
+/// (PostgreSQL's `wal_init_zero`).
+const FILLED_AHEAD: u64 = 256 << 10;
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+
 /// What a file's header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FileHeader {
@@ -102,6 +108,19 @@ struct Active {
     generation: u64,
     position: u64,
     capacity: u64,
+    /// Bytes from the start that have been written before, in this use or an earlier one.
+    filled: u64,
+}
+
+impl Active {
+    /// Zeros that belong behind entries that end at `end`.
+    fn zeros_behind(&self, end: u64) -> u64 {
+        if end <= self.filled {
+            return 0;
+        }
+        let ahead = end.saturating_add(FILLED_AHEAD).min(self.capacity);
+        ahead.saturating_sub(end)
+    }
 }
 
 #[derive(Debug)]
@@ -367,6 +386,7 @@ impl Journal {
             generation,
             position: ENTRIES_FROM,
             capacity,
+            filled: if reused.is_some() { capacity } else { 0 },
         })
     }
 
@@ -396,6 +416,14 @@ impl Journal {
         let bytes: usize = slices.iter().map(|slice| slice.len()).sum();
         let end = active.position + u64::try_from(bytes).unwrap_or(u64::MAX);
         assert!(end <= active.capacity, "entries fit the journal file");
+        let mut zeros = active.zeros_behind(end);
+        active.filled = active.filled.max(end + zeros);
+        while zeros > 0 {
+            let some = ZEROS.get(..usize::try_from(zeros).unwrap_or(usize::MAX));
+            let some = some.unwrap_or(&ZEROS);
+            slices.push(some);
+            zeros -= u64::try_from(some.len()).unwrap_or(u64::MAX).min(zeros);
+        }
         disk::write_all(&*active.file, &slices, active.position).map_err(Error::io(
             "write the journal file",
             &slot_path(&self.freeing.dir, active.slot),
