@@ -20,7 +20,7 @@ use crate::topic::Offset;
 
 /// A group of appends is awaited at most so often while it grows; each time is as long as the
 /// others need who want the processor.
-const YIELDS_MAX: usize = 16;
+const YIELDS_MAX: usize = 4;
 
 /// For whom an append is: decides which disk floor holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
