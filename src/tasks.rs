@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tracing::Instrument;
 
 /// Starts `work` as a task called `name` (the name is in every log line of it). The caller owns
@@ -17,4 +17,15 @@ where
         reason = "the one wrapper that the rule points to"
     )]
     tokio::spawn(work.instrument(tracing::info_span!("task", name)))
+}
+
+/// Starts `work` as one of many of a kind, such as connections, which `set` owns. It has no name of
+/// its own in log lines, since entering a span costs as much as a short poll: bring one at the
+/// level at which it is worth that.
+pub fn spawn_in<F>(set: &mut JoinSet<F::Output>, work: F)
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    set.spawn(work);
 }

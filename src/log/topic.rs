@@ -71,6 +71,11 @@ impl Topic {
         self.partitions.get(usize::try_from(id.0).ok()?)
     }
 
+    /// Whether it was deleted: a topic of its name is another one.
+    pub fn is_deleted(&self) -> bool {
+        self.settings.deleted.load(Ordering::Acquire)
+    }
+
     /// Bytes of all partitions' segments.
     pub fn bytes(&self) -> u64 {
         self.partitions.iter().map(|p| p.bytes()).sum()

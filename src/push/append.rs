@@ -143,7 +143,10 @@ async fn append_keyed(mut ready: Ready, claim: Claim) -> Result<Accepted, Error>
 /// The partition of a push, its topic made where it is not there, and its batch.
 async fn place(ready: &mut Ready) -> Result<(Arc<Partition>, PartitionBatch), Error> {
     let name = ready.admitted.name().topic();
-    let topic = topic(&ready.inner.log, &name).await?;
+    let topic = match ready.topic.take().filter(|topic| !topic.is_deleted()) {
+        Some(topic) => topic,
+        None => topic(&ready.inner.log, name).await?,
+    };
     let id = PartitionId(ready.run.partition());
     // Fewer partitions than when the push began: the topic was deleted and made again.
     let partition = topic.partition(id).or_else(|| topic.partitions().first());

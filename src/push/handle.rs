@@ -1,9 +1,13 @@
 //! Pushes as the faces use them.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
+use futures_util::poll;
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::admission::{self, Admitted};
@@ -21,6 +25,9 @@ use crate::clock::Clock;
 use crate::config::topics::{Rules, Schema};
 use crate::log::{self, Log, Partition, Topic};
 use crate::topic::{PUSH_KEYS, PartitionId, TopicName};
+
+/// A push waits so long for the log to take more; then the disk does not keep up.
+const ROOM_WAIT: Duration = Duration::from_secs(5);
 
 /// The push door. Cheap to clone.
 #[derive(Clone)]
@@ -104,10 +111,27 @@ impl Push {
         self.0.rates.take(&admitted.name, rate)
     }
 
-    /// Looks at what came before the body. Cancel safe.
-    pub async fn begin(&self, admitted: Admitted, head: &Head<'_>) -> Result<Intake, Error> {
+    /// The name that `text` is, if it is a legal one.
+    #[must_use]
+    pub fn name(&self, text: &str) -> Option<Name> {
+        self.0.seen.name(text).or_else(|| Name::parse(text))
+    }
+
+    /// Waits until the log has room for more, for a while. To be awaited before a body is read.
+    /// Cancel safe.
+    pub async fn room(&self) -> Result<(), Error> {
+        let mut room = pin!(self.0.log.room());
+        if poll!(room.as_mut()).is_ready() {
+            return Ok(());
+        }
+        let waited = timeout(ROOM_WAIT, room).await;
+        waited.map_err(|_| Error::Busy("the disk does not keep up"))
+    }
+
+    /// Looks at what came before the body.
+    pub fn begin(&self, admitted: Admitted, head: &Head<'_>) -> Result<Intake, Error> {
         self.0.check_open()?;
-        Intake::begin(self.0.clone(), admitted, head).await
+        Intake::begin(self.0.clone(), admitted, head)
     }
 
     /// Counts an answer; `is_admitted` where the caller may push under the name.

@@ -1,9 +1,8 @@
 //! A push on its way in: from its headers to the moment its body is complete.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::admission::Admitted;
 use super::append::{self, Accepted};
@@ -13,6 +12,7 @@ use super::error::Error;
 use super::handle::Inner;
 use super::keys::{Fingerprint, HEADER, Key};
 use crate::config::topics::Schema;
+use crate::log::Topic;
 
 /// Bytes of the key of records that a parameter gives.
 const KEY_BYTES_MAX: usize = 1024;
@@ -20,8 +20,6 @@ const KEY_BYTES_MAX: usize = 1024;
 const DEBEZIUM_PREFIX: &str = "x-debezium-";
 const DEBEZIUM_HEADERS_MAX: usize = 16;
 const DEBEZIUM_BYTES_MAX: usize = 4096;
-/// A push waits so long for the log to take more; then the disk does not keep up.
-const ROOM_WAIT: Duration = Duration::from_secs(5);
 
 /// What came before the body, as any protocol can say it.
 #[derive(Debug, Default)]
@@ -56,6 +54,8 @@ pub struct Intake {
     /// Where there is or may be a key.
     fingerprint: Option<Fingerprint>,
     is_event: bool,
+    /// The topic as it was found; `None` where it is not there yet.
+    topic: Option<Arc<Topic>>,
 }
 
 /// A push whose body is complete and right.
@@ -68,6 +68,8 @@ pub(super) struct Ready {
     pub(super) _share: Share,
     pub(super) key: Option<(Key, u64)>,
     pub(super) received_bytes: usize,
+    /// The topic as it was found before the body.
+    pub(super) topic: Option<Arc<Topic>>,
     /// When the body was complete.
     pub(super) since: Instant,
 }
@@ -79,10 +81,10 @@ impl std::fmt::Debug for Inner {
 }
 
 impl Intake {
-    /// Checks everything that is known before the body, and waits for room in the log.
-    pub(super) async fn begin(
+    /// Checks everything that is known before the body.
+    pub(super) fn begin(
         inner: Arc<Inner>,
-        admitted: Admitted,
+        mut admitted: Admitted,
         head: &Head<'_>,
     ) -> Result<Intake, Error> {
         let media_type = MediaType::parse(head.media_type)?;
@@ -117,15 +119,10 @@ impl Intake {
             share.grow_to(length)?;
             decoder.expect(length);
         }
-        let run = run(
-            &inner,
-            &admitted,
-            headers(&admitted, media_type, head, attributes, key.as_ref())?,
-            record_key,
-        );
-        let Ok(()) = timeout(ROOM_WAIT, inner.log.room()).await else {
-            return Err(Error::Busy("the disk does not keep up"));
-        };
+        let client_id = std::mem::take(&mut admitted.client_id);
+        let headers = headers(client_id, media_type, head, attributes, key.as_ref())?;
+        let topic = inner.log.topic(admitted.name().topic().as_str());
+        let run = run(&inner, &admitted, topic.as_deref(), headers, record_key);
         Ok(Intake {
             inner,
             admitted,
@@ -138,6 +135,7 @@ impl Intake {
             key,
             fingerprint,
             is_event,
+            topic,
         })
     }
 
@@ -199,6 +197,7 @@ impl Intake {
             run: self.run,
             _share: self.share,
             received_bytes: self.received_bytes,
+            topic: self.topic,
             since,
         })
     }
@@ -256,19 +255,19 @@ fn record_key(
 
 /// The headers of every record.
 fn headers(
-    admitted: &Admitted,
+    client_id: String,
     media_type: MediaType,
     head: &Head<'_>,
     attributes: Option<Attributes>,
     key: Option<&Key>,
 ) -> Result<Vec<OwnedHeader>, Error> {
-    let own = |name: &str, value: &[u8]| -> OwnedHeader { (name.into(), value.into()) };
-    let mut headers = vec![
-        own("content-type", media_type.of_records().as_bytes()),
-        own("penstock.client_id", admitted.client_id.as_bytes()),
-    ];
+    let mut headers: Vec<OwnedHeader> = Vec::with_capacity(4);
+    let content_type = media_type.of_records().as_bytes();
+    headers.push(("content-type".into(), content_type.into()));
+    headers.push(("penstock.client_id".into(), client_id.into_bytes().into()));
     if let Some(key) = key {
-        headers.push(own(HEADER, key.text.as_bytes()));
+        let text = key.text.as_bytes().to_vec();
+        headers.push((HEADER.into(), text.into()));
     }
     headers.extend(attributes.into_iter().flat_map(|found| found.headers));
     let (mut count, mut bytes) = (0_usize, 0_usize);
@@ -283,7 +282,7 @@ fn headers(
         } else if value.iter().any(|b| *b < 0x20 || *b == 0x7f) {
             "a value has a control character"
         } else {
-            headers.push(own(name, value));
+            headers.push((name.to_string().into(), value.to_vec().into()));
             continue;
         };
         return Err(Error::Parameter {
@@ -298,16 +297,17 @@ fn headers(
 fn run(
     inner: &Inner,
     admitted: &Admitted,
+    topic: Option<&Topic>,
     headers: Vec<OwnedHeader>,
     key: Option<Box<[u8]>>,
 ) -> Run {
     let name = admitted.name().topic();
-    let (config, partitions) = match inner.log.topic(name.as_str()) {
+    let (config, partitions) = match topic {
         Some(topic) => (topic.config(), topic.partitions().len()),
         None => {
-            let partitions = inner.log.default_partitions(&name, 1);
+            let partitions = inner.log.default_partitions(name, 1);
             let partitions = usize::try_from(partitions).unwrap_or(1);
-            (inner.log.default_topic_config(&name), partitions)
+            (inner.log.default_topic_config(name), partitions)
         }
     };
     let bytes_max = usize::try_from(config.max_message_bytes).unwrap_or(usize::MAX);

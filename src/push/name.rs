@@ -1,6 +1,8 @@
 //! Names of integrations, and the topics that belong to them.
 
+use std::borrow::Borrow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::topic::TopicName;
@@ -12,8 +14,11 @@ pub(super) const LIFECYCLE: &str = "lifecycle";
 
 /// A legal name of an integration: `[a-z0-9][a-z0-9-]{0,62}`. It is safe in topic names, metric
 /// labels, headers and log lines. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(Arc<str>);
+#[derive(Clone)]
+pub struct Name {
+    text: Arc<str>,
+    topic: TopicName,
+}
 
 impl Name {
     /// Checks `text`.
@@ -24,30 +29,35 @@ impl Name {
             && text.len() <= NAME_BYTES_MAX
             && !text.starts_with('-')
             && text.bytes().all(legal);
-        is_legal.then(|| Name(text.into()))
+        if !is_legal {
+            return None;
+        }
+        let topic = match text {
+            LIFECYCLE => TopicName::parse(&format!("integrations.{LIFECYCLE}")),
+            _ => TopicName::parse(&format!("integrations.{text}.data")),
+        };
+        Some(Name {
+            text: text.into(),
+            topic: topic.expect("a legal name makes a legal topic name"),
+        })
     }
 
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Whether it is the reserved name `lifecycle`.
     #[must_use]
     pub fn is_lifecycle(&self) -> bool {
-        &*self.0 == LIFECYCLE
+        &*self.text == LIFECYCLE
     }
 
     /// Where its pushes go.
     #[must_use]
-    pub fn topic(&self) -> TopicName {
-        let text = if self.is_lifecycle() {
-            format!("integrations.{LIFECYCLE}")
-        } else {
-            format!("integrations.{self}.data")
-        };
-        TopicName::parse(&text).expect("a legal name makes a legal topic name")
+    pub fn topic(&self) -> &TopicName {
+        &self.topic
     }
 
     /// Where its refused pushes are kept.
@@ -64,15 +74,36 @@ impl Name {
     }
 }
 
+impl PartialEq for Name {
+    fn eq(&self, other: &Name) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Name {}
+
+/// As its text, so that tables of names can be asked with a text.
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        str::hash(&self.text, state);
+    }
+}
+
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        &self.text
+    }
+}
+
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", &*self.0)
+        write!(f, "{:?}", &*self.text)
     }
 }
 

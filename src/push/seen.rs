@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use metrics::{Counter, Histogram};
-use parking_lot::RwLock;
 
 use super::name::{LIFECYCLE, Name};
 use crate::config::topics::Declarations;
@@ -24,9 +24,9 @@ const CODES: [u16; 14] = [
     200, 202, 400, 401, 403, 408, 409, 410, 413, 415, 422, 429, 500, 503,
 ];
 
-/// The counters of all labels.
+/// The counters of all labels. Read with every push, changed with every new label.
 pub(super) struct Seen {
-    labels: RwLock<HashMap<String, Arc<Counters>>>,
+    labels: ArcSwap<HashMap<Name, Arc<Counters>>>,
     seconds: Histogram,
 }
 
@@ -40,8 +40,8 @@ struct Counters {
 
 impl Counters {
     /// Counters that are there from now on, at 0 if they are new.
-    fn begin(label: &str) -> Counters {
-        let name = || label.to_owned();
+    fn begin(label: &Name) -> Counters {
+        let name = || label.to_string();
         let requests = CODES.map(|code| {
             let labels = [("integration", name()), ("code", code.to_string())];
             metrics::counter!(PUSH_REQUESTS_TOTAL, &labels)
@@ -62,7 +62,7 @@ impl Counters {
 impl Seen {
     pub(super) fn new() -> Seen {
         Seen {
-            labels: RwLock::default(),
+            labels: ArcSwap::default(),
             seconds: metrics::histogram!(PUSH_SECONDS),
         }
     }
@@ -70,19 +70,29 @@ impl Seen {
     /// Begins the counters of declared integrations at 0.
     pub(super) fn begin(&self, declared: &Declarations) {
         let names = declared.integrations.iter().map(|one| one.name.as_str());
-        for name in names.chain([LIFECYCLE, OTHER]) {
-            self.of(name);
+        for name in names.chain([LIFECYCLE, OTHER]).filter_map(Name::parse) {
+            self.of(&name);
         }
     }
 
-    fn of(&self, label: &str) -> Arc<Counters> {
-        if let Some(known) = self.labels.read().get(label) {
+    /// A name that has been counted, which is cheaper than to read it again.
+    pub(super) fn name(&self, text: &str) -> Option<Name> {
+        let labels = self.labels.load();
+        labels.get_key_value(text).map(|(name, _)| name.clone())
+    }
+
+    fn of(&self, label: &Name) -> Arc<Counters> {
+        if let Some(known) = self.labels.load().get(label) {
             return Arc::clone(known);
         }
-        let mut labels = self.labels.write();
-        let counters = labels.entry(label.to_owned());
-        let counters = counters.or_insert_with(|| Arc::new(Counters::begin(label)));
-        Arc::clone(counters)
+        let new = Arc::new(Counters::begin(label));
+        self.labels.rcu(|labels| {
+            let mut labels = HashMap::clone(labels);
+            labels.entry(label.clone()).or_insert_with(|| new.clone());
+            labels
+        });
+        // Whoever was first, they count the same.
+        new
     }
 
     /// Counts an answer; `is_admitted` where the caller may push under the name.
@@ -93,18 +103,19 @@ impl Seen {
         (name, is_admitted): (&Name, bool),
         status: u16,
     ) {
-        let is_known = (is_admitted && self.labels.read().contains_key(name.as_str()))
+        let is_known = (is_admitted && self.labels.load().contains_key(name))
             || name.is_lifecycle()
             || declared.integration(name.as_str()).is_some()
             || (is_admitted && log.topic(name.topic().as_str()).is_some());
-        let label = if is_known { name.as_str() } else { OTHER };
+        let other = || Name::parse(OTHER).expect("it is a legal name");
+        let label = if is_known { name.clone() } else { other() };
         let at = CODES.iter().position(|code| *code == status);
-        let counters = self.of(label);
+        let counters = self.of(&label);
         if let Some(counter) = at.and_then(|at| counters.requests.get(at)) {
             counter.increment(1);
         } else {
             let labels = [
-                ("integration", label.to_owned()),
+                ("integration", label.to_string()),
                 ("code", status.to_string()),
             ];
             metrics::counter!(PUSH_REQUESTS_TOTAL, &labels).increment(1);
@@ -113,7 +124,7 @@ impl Seen {
 
     /// Counts what was taken.
     pub(super) fn taken(&self, name: &Name, records: u32, bytes: u64, after: Duration) {
-        let counters = self.of(name.as_str());
+        let counters = self.of(name);
         counters.records.increment(records.into());
         counters.bytes.increment(bytes);
         self.seconds.record(after.as_secs_f64());

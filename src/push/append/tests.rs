@@ -117,7 +117,7 @@ impl Door {
         };
         let name = Name::parse(name).unwrap();
         let admitted = admit(self.rules.now(), &who, &name)?;
-        let mut intake = self.push.begin(admitted, &head).await?;
+        let mut intake = self.push.begin(admitted, &head)?;
         intake.feed(body.as_bytes())?;
         intake.finish().await
     }
@@ -228,7 +228,7 @@ async fn after_a_restart_the_offset_is_found_and_then_remembered() {
     }
     assert_eq!(door.records("integrations.acme.data").await.len(), 150);
     // Its topic gone, the key is still known and its offset is not.
-    let topic = Name::parse("acme").unwrap().topic();
+    let topic = Name::parse("acme").unwrap().topic().clone();
     let door = door.reopen().await;
     door.log.delete_topic(&topic).await.unwrap();
     let again = door.keyed("k3", "[1,2]").await.unwrap();

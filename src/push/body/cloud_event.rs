@@ -47,8 +47,8 @@ impl Attributes {
             if found.headers.iter().any(|(known, _)| **known == *header) {
                 return Err(wrong(format!("the header ce-{name} stands twice")));
             }
-            let bytes = value.as_bytes().into();
-            found.headers.push((header.into_boxed_str(), bytes));
+            let bytes = value.clone().into_bytes();
+            found.headers.push((header.into(), bytes.into()));
             match name {
                 "specversion" => version = Some(value),
                 "id" => found.id = value,

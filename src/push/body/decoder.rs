@@ -109,7 +109,7 @@ impl Decoder {
             Decoder::Whole { kind, bytes } => (kind, bytes),
         };
         let text = json::text(&bytes).map_err(Error::Malformed)?;
-        run.reserve(text.len().saturating_add(RECORD_BYTES));
+        run.reserve(text.len());
         match kind {
             Whole::Values if json::is_array(text) => {
                 json::each(text, &mut |value| run.add(None, value, &[]))?;
@@ -135,9 +135,6 @@ impl Decoder {
         Ok(Decoded::default())
     }
 }
-
-/// Room for what a record has beside its value.
-const RECORD_BYTES: usize = 512;
 
 /// The events of a batch. Together they have one identity, made of all of theirs.
 fn events(text: &str, run: &mut Run, wants_identity: bool) -> Result<Decoded, Error> {
@@ -175,7 +172,8 @@ fn events(text: &str, run: &mut Run, wants_identity: bool) -> Result<Decoded, Er
 
 fn label(run: &mut Run, identity: Option<&str>) {
     if let Some(identity) = identity {
-        run.push_header((HEADER.into(), identity.as_bytes().into()));
+        let identity = identity.as_bytes().to_vec();
+        run.push_header((HEADER.into(), identity.into()));
     }
 }
 

@@ -1,5 +1,7 @@
 //! The records of one request on their way into one batch.
 
+use std::borrow::Cow;
+
 use crate::config::topics::Schema;
 use crate::push::error::{Error, Flaw};
 use crate::record::{BatchBuilder, Header, partition_for_key};
@@ -8,11 +10,15 @@ use crate::record::{BatchBuilder, Header, partition_for_key};
 /// as several requests, each acknowledged by itself.
 pub const RECORDS_MAX: u32 = 10_000;
 
+/// Room for what a batch of one record has beside key, value and headers: the batch's own header
+/// (61 bytes) and the lengths.
+const RECORD_BYTES: usize = 128;
+
 /// Places told of one refused request.
 const FLAWS_MAX: usize = 32;
 
-/// A header of records, owned.
-pub(in crate::push) type OwnedHeader = (Box<str>, Box<[u8]>);
+/// A header of records: most are the same for all, or moved here.
+pub(in crate::push) type OwnedHeader = (Cow<'static, str>, Cow<'static, [u8]>);
 
 /// What is known of the records before the body comes.
 #[derive(Debug)]
@@ -55,9 +61,15 @@ impl Run {
         }
     }
 
-    /// Makes room for `bytes` more.
-    pub(super) fn reserve(&mut self, bytes: usize) {
+    /// Makes room for a record with `value_bytes` of value, or for more smaller ones.
+    pub(super) fn reserve(&mut self, value_bytes: usize) {
         if self.batch.is_empty() {
+            let own = self
+                .headers
+                .iter()
+                .map(|(name, value)| name.len() + value.len());
+            let beside = own.sum::<usize>() + self.key.as_deref().map_or(0, <[u8]>::len);
+            let bytes = value_bytes + beside + RECORD_BYTES;
             self.batch = BatchBuilder::with_capacity(bytes.min(self.bytes_max));
         }
     }

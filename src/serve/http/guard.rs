@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::access::{Access, Caller, Who};
-use super::credentials::{bearer, check_query, shown};
+use super::credentials::{Shown, bearer, check_query, shown};
 use super::error::Problem;
 use super::handles::Handles;
 use super::readings::Readings;
@@ -78,12 +78,12 @@ pub(super) async fn anybody(
 /// Who the token of a request stands for; for routes that take tokens only.
 pub(super) async fn principal(
     shared: &Shared,
-    headers: &HeaderMap,
+    shown: &Shown<'_>,
 ) -> Result<Arc<Principal>, Problem> {
     let Some(tokens) = &shared.handles.tokens else {
         return Err(Problem::token(&auth::Error::NotConfigured));
     };
-    let token = bearer(headers).map_err(|error| Problem::token(&error))?;
+    let token = bearer(shown).map_err(|error| Problem::token(&error))?;
     let verified = tokens.verify(token).await;
     verified.map_err(|error| Problem::token(&error))
 }
@@ -94,9 +94,9 @@ pub(super) async fn one_token(request: Request, next: Next) -> Result<Response, 
     Ok(next.run(request).await)
 }
 
-/// Refuses a token in the address, and two of them.
-pub(super) fn check_one_token(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
-    let checked = check_query(uri).and_then(|()| shown(headers).map(drop));
+/// What a request shows. Refuses a token in the address, and two of them.
+pub(super) fn check_one_token<'a>(uri: &Uri, headers: &'a HeaderMap) -> Result<Shown<'a>, Problem> {
+    let checked = check_query(uri).and_then(|()| shown(headers));
     checked.map_err(|error| Problem::token(&error))
 }
 

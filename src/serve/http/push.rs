@@ -20,27 +20,31 @@
 //! the body, the body. The name is read from the path as it was sent: a name that had to be
 //! encoded is none.
 
+use std::fmt::Display;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::BodyDataStream;
-use axum::extract::{Query, Request, State};
+use axum::body::{Bytes, HttpBody as Body};
+use axum::extract::Query;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use futures_util::StreamExt;
+use futures_util::poll;
+use hyper::body::Frame;
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
+use super::credentials::Shown;
 use super::error::Problem;
 use super::guard::{REQUEST_TIMEOUT, Shared, check_one_token, late, principal};
 use crate::auth::Challenge;
 use crate::error::{self, Explain, Kind};
-use crate::push::{
-    ACCEPT_POST, Accepted, Admitted, Error, Head, Intake, LIFECYCLE_SCHEMA, Name, Quota,
-};
+use crate::push::{ACCEPT_POST, Accepted, Error, Head, Intake, LIFECYCLE_SCHEMA, Name, Quota};
 
 /// A body has to be there within this time: 1 MiB over a line of 300 kbit/s.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -63,11 +67,12 @@ const ALLOWED_ORIGIN: HeaderName = HeaderName::from_static("webhook-allowed-orig
 const ALLOWED_RATE: HeaderName = HeaderName::from_static("webhook-allowed-rate");
 const METHODS: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
 
+/// What is below `/push` and no push; [`answer`] has the rest, see `router`.
 pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/push", any(no_name))
         .route("/push/", any(no_name))
-        .route("/push/{*name}", any(push))
+        .route("/push/{*name}", any(no_name))
         .route("/push/lifecycle/schema", get(schema))
 }
 
@@ -93,17 +98,14 @@ async fn schema() -> Response {
     ([(header::CONTENT_TYPE, media_type)], LIFECYCLE_SCHEMA).into_response()
 }
 
-async fn no_name(uri: Uri) -> Problem {
-    unknown(&uri)
-}
-
-fn unknown(uri: &Uri) -> Problem {
+async fn no_name(uri: Uri, headers: HeaderMap) -> Result<(), Problem> {
+    check_one_token(&uri, &headers)?;
     let problem = Problem::new(
         error::PUSH_UNKNOWN,
         "push under a name that none can have",
         "POST /push/NAME, the name 1 to 63 of a-z, 0-9 and -, not beginning with -",
     );
-    problem.with_member("instance", instance(uri))
+    Err(problem.with_member("instance", instance(&uri)))
 }
 
 /// The path of the request, its beginning only.
@@ -112,7 +114,19 @@ fn instance(uri: &Uri) -> serde_json::Value {
     shown.into()
 }
 
-async fn push(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+/// The name a request is for; `None` where it is not below `/push`, or of no legal name.
+pub(super) fn name(shared: &Shared, uri: &Uri) -> Option<Name> {
+    let text = uri.path().strip_prefix("/push/")?;
+    shared.handles.push.name(text)
+}
+
+/// Answers a request for `name`. Pushes are many and small: it does for itself what layers do for
+/// others.
+pub(super) async fn answer<B>(shared: &Shared, name: Name, request: hyper::Request<B>) -> Response
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Display,
+{
     let (
         Parts {
             method,
@@ -120,25 +134,22 @@ async fn push(State(shared): State<Arc<Shared>>, request: Request) -> Response {
             headers,
             ..
         },
-        body,
+        mut body,
     ) = request.into_parts();
-    if let Err(problem) = check_one_token(&uri, &headers) {
-        return problem.into_response();
-    }
-    let name = uri.path().strip_prefix("/push/").and_then(Name::parse);
-    let Some(name) = name else {
-        return unknown(&uri).into_response();
+    let shown = match check_one_token(&uri, &headers) {
+        Ok(shown) => shown,
+        Err(problem) => return problem.into_response(),
     };
     match method {
         Method::POST => {}
         Method::OPTIONS => return handshake(&headers),
         other => return no_such_method(&other, &uri),
     }
-    let mut body = body.into_data_stream();
     let mut admitted = None;
-    let outcome = take(&shared, &name, &uri, &headers, &mut body, &mut admitted).await;
+    let head = (&uri, &headers, shown);
+    let outcome = take(shared, &name, head, &mut body, &mut admitted).await;
     let response = match outcome {
-        Ok(accepted) => answer(&accepted),
+        Ok(accepted) => accepted_response(&accepted),
         Err(problem) => {
             discard(&headers, body).await;
             let problem = problem.with_member("instance", instance(&uri));
@@ -155,16 +166,19 @@ async fn push(State(shared): State<Arc<Shared>>, request: Request) -> Response {
 
 /// Everything of a push but its answer. `admitted` tells how far it came, and what is left of the
 /// integration's rate where it has one.
-async fn take(
+async fn take<B>(
     shared: &Shared,
     name: &Name,
-    uri: &Uri,
-    headers: &HeaderMap,
-    body: &mut BodyDataStream,
+    (uri, headers, shown): (&Uri, &HeaderMap, Shown<'_>),
+    body: &mut B,
     admitted: &mut Option<Option<Quota>>,
-) -> Result<Accepted, Problem> {
+) -> Result<Accepted, Problem>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Display,
+{
     let push = &shared.handles.push;
-    let who = principal(shared, headers).await?;
+    let who = principal(shared, &shown).await?;
     let may = push.admit(&who, name).map_err(refusal)?;
     *admitted = Some(None);
     *admitted = Some(push.take_turn(&may).map_err(refusal)?);
@@ -175,22 +189,37 @@ async fn take(
         )
     })?;
     let head = head(headers, &asked).map_err(refusal)?;
-    let deadline = Instant::now() + BODY_TIMEOUT;
-    let whole = timeout_at(deadline, read(shared, may, &head, body)).await;
-    let intake = whole.map_err(|_| slow())??;
+    let mut intake = push.begin(may, &head).map_err(refusal)?;
+    push.room().await.map_err(refusal)?;
+    {
+        let mut reading = pin!(read(&mut intake, body));
+        // Most bodies are there together with their headers.
+        match poll!(reading.as_mut()) {
+            Poll::Ready(read) => read?,
+            Poll::Pending => {
+                let read = timeout(BODY_TIMEOUT, reading).await;
+                read.map_err(|_| slow())??;
+            }
+        }
+    }
     let stored = timeout(REQUEST_TIMEOUT, intake.finish()).await;
     stored.map_err(|_| late())?.map_err(refusal)
 }
 
-async fn read(
-    shared: &Shared,
-    may: Admitted,
-    head: &Head<'_>,
-    body: &mut BodyDataStream,
-) -> Result<Intake, Problem> {
-    let begun = shared.handles.push.begin(may, head).await;
-    let mut intake = begun.map_err(refusal)?;
-    while let Some(piece) = body.next().await {
+/// The next piece of a body. Cancel safe.
+async fn next<B: Body<Data = Bytes> + Unpin>(
+    body: &mut B,
+) -> Option<Result<Frame<Bytes>, B::Error>> {
+    poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await
+}
+
+/// Feeds all of a body.
+async fn read<B>(intake: &mut Intake, body: &mut B) -> Result<(), Problem>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Display,
+{
+    while let Some(piece) = next(body).await {
         let piece = piece.map_err(|broken| {
             Problem::new(
                 error::PUSH_MALFORMED,
@@ -198,9 +227,12 @@ async fn read(
                 "send all of it",
             )
         })?;
-        intake.feed(&piece).map_err(refusal)?;
+        // Trailers say nothing about records.
+        if let Some(piece) = piece.data_ref() {
+            intake.feed(piece).map_err(refusal)?;
+        }
     }
-    Ok(intake)
+    Ok(())
 }
 
 /// What the headers say. A header that must stand once and stands twice says nothing certain.
@@ -240,7 +272,7 @@ fn head<'a>(headers: &'a HeaderMap, asked: &'a Asked) -> Result<Head<'a>, Error>
     })
 }
 
-fn answer(accepted: &Accepted) -> Response {
+fn accepted_response(accepted: &Accepted) -> Response {
     let body = Answer {
         accepted: accepted.accepted,
         topic: accepted.topic.as_str(),
@@ -370,14 +402,14 @@ fn no_such_method(method: &Method, uri: &Uri) -> Response {
 }
 
 /// Throws away some of a body that was refused. A client that waits for a go-ahead gets none.
-async fn discard(headers: &HeaderMap, mut body: BodyDataStream) {
+async fn discard<B: Body<Data = Bytes> + Unpin>(headers: &HeaderMap, mut body: B) {
     if headers.contains_key(header::EXPECT) {
         return;
     }
     let read = async {
         let mut bytes = 0_usize;
-        while let Some(Ok(piece)) = body.next().await {
-            bytes = bytes.saturating_add(piece.len());
+        while let Some(Ok(piece)) = next(&mut body).await {
+            bytes = bytes.saturating_add(piece.data_ref().map_or(0, Bytes::len));
             if bytes > DISCARDED_BYTES_MAX {
                 return;
             }

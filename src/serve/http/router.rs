@@ -1,10 +1,14 @@
 //! Which path goes to which area, and what each request passes before.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{Method, StatusCode};
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 
 use super::access::Access;
@@ -13,14 +17,38 @@ use super::error::Problem;
 use super::guard::{Shared, administrator, anybody, in_time, one_token};
 use super::handles::Handles;
 use super::readings::Readings;
+use super::server::Handler;
 use super::stream::STREAMS_MAX;
 use super::{
     assets, connectors, declarations, dlq, groups, health, not_built, push, records, share, status,
     topics,
 };
 
-/// The whole surface.
-pub(super) fn router(handles: Handles) -> Router {
+/// The whole surface: pushes, which are too many for the layers of a router, and the rest.
+#[derive(Clone)]
+pub(super) struct Surface {
+    shared: Arc<Shared>,
+    router: Router,
+}
+
+impl Surface {
+    pub(super) fn new(handles: Handles) -> Surface {
+        let (shared, router) = parts(handles);
+        Surface { shared, router }
+    }
+}
+
+impl Handler for Surface {
+    async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response {
+        match push::name(&self.shared, request.uri()) {
+            Some(name) => push::answer(&self.shared, name, request).await,
+            None => self.router.handle(request, peer).await,
+        }
+    }
+}
+
+/// What handlers share, and the router.
+fn parts(handles: Handles) -> (Arc<Shared>, Router) {
     let shared = Arc::new(Shared {
         access: Access::new(
             handles.admission.clone(),
@@ -47,16 +75,16 @@ pub(super) fn router(handles: Handles) -> Router {
         .method_not_allowed_fallback(no_such_method)
         .layer(from_fn_with_state(shared.clone(), administrator));
     let status = status::routes().layer(from_fn_with_state(shared.clone(), anybody));
-    Router::new()
+    let router = Router::new()
         .merge(health::routes())
         .method_not_allowed_fallback(no_such_method)
         .merge(status)
         .merge(administration)
         .layer(from_fn(one_token))
         .layer(from_fn(in_time))
-        // Pushes are many and small: they do for themselves what the layers do.
         .merge(push::routes())
-        .with_state(shared)
+        .with_state(shared.clone());
+    (shared, router)
 }
 
 async fn no_such_method(method: Method) -> Problem {

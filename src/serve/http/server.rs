@@ -4,23 +4,27 @@
 //! Stopping: the listener is closed at once, idle connections too; a running request is finished
 //! for as long as whoever runs the service waits.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::response::Response;
 use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::error::{self, Code, Explain, Kind};
+use crate::tasks;
 
 /// Connections served at once by one listener; further ones wait in the accept queue. Enough for
 /// thousands of parked long polls; about 20 KiB each.
@@ -88,6 +92,24 @@ pub struct Listener {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
+/// What answers the requests of a listener.
+pub(crate) trait Handler: Clone + Send + Sync + 'static {
+    /// The answer to a request of `peer`. Dropped when the connection ends.
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Response> + Send;
+}
+
+impl Handler for Router {
+    async fn handle(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response {
+        request.extensions_mut().insert(Peer(peer));
+        let answered = TowerToHyperService::new(self.clone()).call(request).await;
+        answered.unwrap_or_else(|never| match never {})
+    }
+}
+
 impl Listener {
     /// Binds `address`; connections wait until [`Listener::serve`]. Must run inside the runtime.
     /// `what` names it in errors: `http` or `metrics`.
@@ -110,34 +132,31 @@ impl Listener {
         self.address
     }
 
-    /// Answers with `router` until `stop`, then finishes the requests that run. Dropping the
+    /// Answers with `handler` until `stop`, then finishes the requests that run. Dropping the
     /// future ends every connection.
-    pub async fn serve(self, router: Router, stop: CancellationToken) {
+    pub(crate) async fn serve(self, handler: impl Handler, stop: CancellationToken) {
         let limit = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let tracker = TaskTracker::new();
-        // Cancelled when this future is dropped, so that no connection outlives its listener.
-        let cut = CancellationToken::new();
-        let _cut_on_drop = cut.clone().drop_guard();
-        while let Some((stream, peer, permit)) = self.accept(&limit, &stop).await {
-            let router = router.clone();
-            let stop = stop.clone();
-            let cut = cut.clone();
-            let span = tracing::debug_span!("http", %peer);
+        // Dropped with this future, so that no connection outlives its listener. A panic of a
+        // handler ends its connection only.
+        let mut connections = JoinSet::new();
+        loop {
+            let (stream, peer, permit) = tokio::select! {
+                accepted = self.accept(&limit, &stop) => match accepted {
+                    Some(accepted) => accepted,
+                    None => break,
+                },
+                Some(_) = connections.join_next() => continue,
+            };
+            let (handler, stop) = (handler.clone(), stop.clone());
             let work = async move {
-                tokio::select! {
-                    () = cut.cancelled() => {}
-                    () = converse(stream, peer, router, stop) => {}
-                }
+                converse(stream, peer, handler, stop).await;
                 drop(permit);
             };
-            let work = tracker.track_future(work.instrument(span));
-            // The tracker owns it: it ends with its connection, or with `cut`; a panic of a
-            // handler ends that connection only.
-            drop(crate::tasks::spawn("http connection", work));
+            let span = tracing::debug_span!("http", %peer);
+            tasks::spawn_in(&mut connections, work.instrument(span));
         }
         drop(self.inner);
-        tracker.close();
-        tracker.wait().await;
+        while connections.join_next().await.is_some() {}
     }
 
     /// The next connection and its place; `None` once `stop` is cancelled. Cancel safe.
@@ -177,7 +196,12 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// Serves one connection to its end.
-async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
+async fn converse(
+    stream: TcpStream,
+    peer: SocketAddr,
+    handler: impl Handler,
+    stop: CancellationToken,
+) {
     let socket = socket2::SockRef::from(&stream);
     let tuned = stream
         .set_nodelay(true)
@@ -186,10 +210,9 @@ async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, stop: Can
     if let Err(error) = tuned {
         tracing::debug!(%error, "could not tune a connection");
     }
-    let router = TowerToHyperService::new(router);
-    let service = service_fn(move |mut request| {
-        Request::extensions_mut(&mut request).insert(Peer(peer));
-        router.call(request)
+    let service = service_fn(move |request| {
+        let handler = handler.clone();
+        async move { Ok::<_, Infallible>(handler.handle(request, peer).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -199,6 +222,8 @@ async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, stop: Can
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
+        // In this order: the connection is what is awake, but for once.
+        biased;
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();

@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::handles::Handles;
 use super::metrics_page::{self, MetricsPages};
-use super::router;
+use super::router::Surface;
 use super::server::Listener;
 
 /// The HTTP face on its listener.
@@ -23,8 +23,8 @@ impl Service {
 
     /// Answers until `stop`, then finishes running requests. Dropping the future cuts them off.
     pub async fn run(self, stop: CancellationToken) {
-        let router = router::router(self.handles);
-        self.listener.serve(router, stop).await;
+        let surface = Surface::new(self.handles);
+        self.listener.serve(surface, stop).await;
     }
 }
 
