@@ -26,7 +26,7 @@ pub(super) struct Answering(Mutex<Option<mpsc::Sender<Group>>>);
 impl Answering {
     /// Answers a group.
     pub(super) fn answer(&self, group: Group) {
-        // One caller is woken as fast from here.
+        // For one caller there is nothing to save.
         let sender = match group.len() {
             0 | 1 => None,
             _ => self.0.lock().clone(),
