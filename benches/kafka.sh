@@ -9,7 +9,8 @@ penstock_binary
 (cd "$HERE/peers/fgbench" && go build -o "$WORK/fgbench" .)
 PORT=$(port)
 start_kafka "$PORT"
-start_penstock "$WORK/penstock"
+# The client makes its topics anew, which only administrators may.
+start_penstock "$WORK/penstock" PENSTOCK_KAFKA_ANONYMOUS=admin
 
 field() { sed -E "s/.*\"$1\": ?\"?([^,\"}]*).*/\1/"; }
 one() { # server mode flags... -> rate and CPU seconds per million records
