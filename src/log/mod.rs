@@ -1,7 +1,8 @@
 //! The durable log: topics made of partitions, written through one journal, read by offset.
 //!
 //! Every write is one atomic append: batches for any number of partitions, durable or absent as a
-//! whole, acknowledged after one fdatasync of the journal that covers all that waited (`appender`).
+//! whole, acknowledged after one fdatasync of the journal that covers all that waited (`appender`,
+//! `answers`).
 //! A second thread brings them into segments in Apache Kafka's own formats (`writer`, `segment`),
 //! off the critical path; until then readers get them from memory (`partition`). A checkpoint says
 //! what segments hold durably and gives journal files back; opening is checkpoint + replay
