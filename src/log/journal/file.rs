@@ -35,8 +35,7 @@ pub(super) const ENTRIES_FROM: u64 = 4096;
 /// A new file is filled with zeros so far ahead of its entries. A block that was reserved and never
 /// written makes the file system note its first write, which each sync would have to wait for too
 /// (PostgreSQL's `wal_init_zero`).
-const FILLED_AHEAD: u64 = 256 << 10;
-static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
 
 /// What a file's header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,12 +113,12 @@ struct Active {
 
 impl Active {
     /// Zeros that belong behind entries that end at `end`.
-    fn zeros_behind(&self, end: u64) -> u64 {
+    fn zeros_behind(&self, end: u64) -> &'static [u8] {
         if end <= self.filled {
-            return 0;
+            return &[];
         }
-        let ahead = end.saturating_add(FILLED_AHEAD).min(self.capacity);
-        ahead.saturating_sub(end)
+        let left = usize::try_from(self.capacity.saturating_sub(end)).unwrap_or(usize::MAX);
+        ZEROS.get(..left).unwrap_or(&ZEROS)
     }
 }
 
@@ -416,14 +415,10 @@ impl Journal {
         let bytes: usize = slices.iter().map(|slice| slice.len()).sum();
         let end = active.position + u64::try_from(bytes).unwrap_or(u64::MAX);
         assert!(end <= active.capacity, "entries fit the journal file");
-        let mut zeros = active.zeros_behind(end);
-        active.filled = active.filled.max(end + zeros);
-        while zeros > 0 {
-            let some = ZEROS.get(..usize::try_from(zeros).unwrap_or(usize::MAX));
-            let some = some.unwrap_or(&ZEROS);
-            slices.push(some);
-            zeros -= u64::try_from(some.len()).unwrap_or(u64::MAX).min(zeros);
-        }
+        let zeros = active.zeros_behind(end);
+        slices.push(zeros);
+        let filled = end + u64::try_from(zeros.len()).unwrap_or(u64::MAX);
+        active.filled = active.filled.max(filled);
         disk::write_all(&*active.file, &slices, active.position).map_err(Error::io(
             "write the journal file",
             &slot_path(&self.freeing.dir, active.slot),
