@@ -1,16 +1,13 @@
 //! A third party of the demo: it gets tokens from the issuer as a machine-to-machine app does, and
 //! pushes what happens at its place. Now and then it sends a payment that nobody can book.
 
-use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::super::error::Error;
-use super::issuer::{App, Issuer, Registry};
+use super::issuer::{App, Issuer};
 
 /// The integration's name.
 pub(super) const NAME: &str = "acme";
@@ -33,23 +30,6 @@ pub(super) struct Partner {
     app: App,
     /// `http://host:port` of the push API.
     base_url: String,
-}
-
-/// An issuer that knows this third party's app and nothing else.
-pub(super) fn issuer() -> Result<(Issuer, App), Error> {
-    let app = App {
-        id: NAME.to_owned(),
-        secret: uuid::Uuid::new_v4().simple().to_string(),
-        scopes: BTreeSet::from([format!("push:{NAME}")]),
-        organizations: BTreeSet::new(),
-    };
-    let registry = Registry {
-        resources: BTreeSet::from([RESOURCE.to_owned()]),
-        apps: vec![app.clone()],
-        url: None,
-    };
-    let issuer = Issuer::start((Ipv4Addr::LOCALHOST, 0).into(), registry)?;
-    Ok((issuer, app))
 }
 
 /// The issuer's answer.

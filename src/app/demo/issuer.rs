@@ -6,7 +6,7 @@
 //! has seen. Not here: users, consoles, anything that outlives the process.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -119,6 +119,24 @@ impl Issuer {
             shared,
             task: tasks::spawn("issuer", serving),
         })
+    }
+
+    /// An issuer on loopback that knows one API resource and one app, which may push as the
+    /// integration of its name; the app with its secret. To be called within a runtime.
+    pub fn of_integration(name: &str, resource: &str) -> Result<(Issuer, App), Error> {
+        let app = App {
+            id: name.to_owned(),
+            secret: uuid::Uuid::new_v4().simple().to_string(),
+            scopes: BTreeSet::from([format!("push:{name}")]),
+            organizations: BTreeSet::new(),
+        };
+        let registry = Registry {
+            resources: BTreeSet::from([resource.to_owned()]),
+            apps: vec![app.clone()],
+            url: None,
+        };
+        let issuer = Issuer::start((Ipv4Addr::LOCALHOST, 0).into(), registry)?;
+        Ok((issuer, app))
     }
 
     /// What `PENSTOCK_LOGTO_ENDPOINT` is to be.

@@ -13,6 +13,7 @@ use super::super::signals::Signals;
 use super::super::{logging, ready, runtime, settings as parts};
 use super::cluster::Cluster;
 use super::folder::{self, Folder};
+use super::issuer::Issuer;
 use super::{acme, billing, migrations, printer, shop};
 use crate::clock::SystemClock;
 use crate::config::{self, Environment};
@@ -94,7 +95,7 @@ async fn show_on(
     stop: CancellationToken,
 ) -> Result<(), Error> {
     let role_password = migrations::apply(cluster).await?;
-    let (issuer, app) = acme::issuer()?;
+    let (issuer, app) = Issuer::of_integration(acme::NAME, acme::RESOURCE)?;
     let admin_password = admin_password();
     let secrets = Secrets {
         role_password,

@@ -8,8 +8,6 @@ mod bare;
 mod disk;
 mod load;
 
-use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -24,9 +22,9 @@ use super::arguments::Push;
 use super::numbers::{float, median, per_million, per_second, ratio, rounded};
 use super::process;
 use super::run::interruptible;
-use super::running::{Running, address, serve_command};
+use super::running::{READY_FILE, Running, address, serve_command, this_program};
 use super::scratch::Scratch;
-use crate::app::{App, Issuer, Registry};
+use crate::app::Issuer;
 use crate::error;
 
 /// The audience of the tokens.
@@ -66,7 +64,7 @@ pub(super) async fn run(flags: &Push) -> Result<(), Failure> {
 }
 
 async fn measure(flags: &Push, scratch: &Scratch) -> Result<Vec<Pair>, Failure> {
-    let issuer = issuer()?;
+    let (issuer, _) = Issuer::of_integration(INTEGRATION, RESOURCE)?;
     let scope = format!("push:{INTEGRATION}");
     let token = issuer.sign(&issuer.claims(INTEGRATION, RESOURCE, &scope));
     let issuer_name = format!("{}/oidc", issuer.endpoint());
@@ -125,22 +123,6 @@ async fn measure(flags: &Push, scratch: &Scratch) -> Result<Vec<Pair>, Failure> 
     Ok(pairs)
 }
 
-/// Knows the one app whose tokens are used.
-fn issuer() -> Result<Issuer, Failure> {
-    let app = App {
-        id: INTEGRATION.to_owned(),
-        secret: INTEGRATION.to_owned(),
-        scopes: BTreeSet::from([format!("push:{INTEGRATION}")]),
-        organizations: BTreeSet::new(),
-    };
-    let registry = Registry {
-        resources: BTreeSet::from([RESOURCE.to_owned()]),
-        apps: vec![app],
-        url: None,
-    };
-    Ok(Issuer::start((Ipv4Addr::LOCALHOST, 0).into(), registry)?)
-}
-
 /// Letters that fill a body of `size` bytes.
 fn body_filler(size: u32) -> usize {
     const BRACES: usize = "{\"payload\":\"\"}".len();
@@ -161,15 +143,11 @@ fn sync_median(path: &Path) -> Result<Duration, Failure> {
 }
 
 fn bare_command(issuer: &str, scratch: &Scratch) -> Result<Command, Failure> {
-    let program = std::env::current_exe().map_err(|cause| {
-        let what = format!("failed to find this program: {cause}");
-        Failure::new(error::CLI_BENCH, what, "run it by its path")
-    })?;
-    let mut command = Command::new(program);
+    let mut command = this_program()?;
     command
         .args(["bench", "bare", "--issuer", issuer, "--resource", RESOURCE])
         .arg("--ready-file")
-        .arg(scratch.path("ready.json"));
+        .arg(scratch.path(READY_FILE));
     Ok(command)
 }
 

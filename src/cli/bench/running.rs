@@ -18,7 +18,7 @@ pub(super) const POLL: Duration = Duration::from_millis(2);
 /// An orderly end takes at most this long.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 /// Where a server says that it takes traffic.
-const READY_FILE: &str = "ready.json";
+pub(super) const READY_FILE: &str = "ready.json";
 /// Lines of its output that are shown when it fails.
 const LINES: usize = 12;
 
@@ -118,6 +118,15 @@ impl Drop for Running {
     }
 }
 
+/// This very binary.
+pub(super) fn this_program() -> Result<Command, Failure> {
+    let program = std::env::current_exe().map_err(|cause| {
+        let what = format!("failed to find this program: {cause}");
+        Failure::new(error::CLI_BENCH, what, "run it by its path")
+    })?;
+    Ok(Command::new(program))
+}
+
 /// `penstock serve` of this very binary with free ports and its data below `scratch`, untouched by
 /// the settings of a server that people run.
 pub(super) fn serve_command(scratch: &Scratch) -> Result<Command, Failure> {
@@ -128,7 +137,7 @@ pub(super) fn serve_command(scratch: &Scratch) -> Result<Command, Failure> {
     };
     let config = scratch.path("penstock.hcl");
     std::fs::write(&config, "").map_err(failed)?;
-    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+    let mut command = this_program()?;
     for (name, _) in std::env::vars_os() {
         if name.as_encoded_bytes().starts_with(b"PENSTOCK_") {
             command.env_remove(name);
