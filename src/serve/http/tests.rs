@@ -60,8 +60,8 @@ impl Face {
         let (groups, service) = Groups::open(log.clone(), clock.clone(), group::Config::default())
             .await
             .unwrap();
-        let rules = crate::config::topics::Rules::default();
-        let opened = Shares::open(log.clone(), clock.clone(), rules, groups.clone()).await;
+        let rules = Rules::default();
+        let opened = Shares::open(log.clone(), clock.clone(), rules.clone(), groups.clone()).await;
         let (shares, shares_service) = opened.unwrap();
         let declared = vec![
             Declared::Off {
@@ -79,7 +79,6 @@ impl Face {
         let (letters, letters_service) = letters(&log, &shares, &groups, &clock);
         let listener = Listener::bind("http", "127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.address();
-        let rules = Rules::default();
         let opened = Push::open(log.clone(), clock.clone(), rules.clone()).await;
         let (push, _) = opened.unwrap();
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
