@@ -126,9 +126,6 @@ fn fits_scope(who: &Principal, name: &Name) -> Result<(), &'static str> {
 
 /// `text` without control characters, which a claim may hold and a header must not.
 fn printable(text: &str) -> String {
-    if text.len() <= 256 && text.bytes().all(|b| (0x20..0x7f).contains(&b)) {
-        return text.to_owned();
-    }
     let shown = |c: char| if c.is_control() { '?' } else { c };
     text.chars().take(256).map(shown).collect()
 }

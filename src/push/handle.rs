@@ -1,12 +1,10 @@
 //! Pushes as the faces use them.
 
 use std::fmt;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use futures_util::poll;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
@@ -120,11 +118,7 @@ impl Push {
     /// Waits until the log has room for more, for a while. To be awaited before a body is read.
     /// Cancel safe.
     pub async fn room(&self) -> Result<(), Error> {
-        let mut room = pin!(self.0.log.room());
-        if poll!(room.as_mut()).is_ready() {
-            return Ok(());
-        }
-        let waited = timeout(ROOM_WAIT, room).await;
+        let waited = timeout(ROOM_WAIT, self.0.log.room()).await;
         waited.map_err(|_| Error::Busy("the disk does not keep up"))
     }
 

@@ -22,9 +22,8 @@
 
 use std::fmt::Display;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -34,7 +33,6 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use futures_util::poll;
 use hyper::body::Frame;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
@@ -191,17 +189,8 @@ where
     let head = head(headers, &asked).map_err(refusal)?;
     let mut intake = push.begin(may, &head).map_err(refusal)?;
     push.room().await.map_err(refusal)?;
-    {
-        let mut reading = pin!(read(&mut intake, body));
-        // Most bodies are there together with their headers.
-        match poll!(reading.as_mut()) {
-            Poll::Ready(read) => read?,
-            Poll::Pending => {
-                let read = timeout(BODY_TIMEOUT, reading).await;
-                read.map_err(|_| slow())??;
-            }
-        }
-    }
+    let whole = timeout(BODY_TIMEOUT, read(&mut intake, body)).await;
+    whole.map_err(|_| slow())??;
     let stored = timeout(REQUEST_TIMEOUT, intake.finish()).await;
     stored.map_err(|_| late())?.map_err(refusal)
 }

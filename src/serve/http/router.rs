@@ -33,7 +33,41 @@ pub(super) struct Surface {
 
 impl Surface {
     pub(super) fn new(handles: Handles) -> Surface {
-        let (shared, router) = parts(handles);
+        let shared = Arc::new(Shared {
+            access: Access::new(
+                handles.admission.clone(),
+                handles.tokens.clone(),
+                handles.public_url.clone(),
+            ),
+            started_ms: handles.clock.now_ms(),
+            answers: Arc::new(Semaphore::new(ANSWERS_MAX)),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            readings: Readings::new(handles.recorder.clone()),
+            handles,
+        });
+        let administration = Router::new()
+            .merge(topics::routes())
+            .merge(records::routes())
+            .merge(groups::routes())
+            .merge(dlq::routes())
+            .merge(share::routes())
+            .merge(connectors::routes())
+            .merge(declarations::routes())
+            .merge(not_built::routes())
+            .merge(assets::routes(&shared.handles.console))
+            .fallback(not_built::no_such_path)
+            .method_not_allowed_fallback(no_such_method)
+            .layer(from_fn_with_state(shared.clone(), administrator));
+        let status = status::routes().layer(from_fn_with_state(shared.clone(), anybody));
+        let router = Router::new()
+            .merge(health::routes())
+            .method_not_allowed_fallback(no_such_method)
+            .merge(status)
+            .merge(administration)
+            .layer(from_fn(one_token))
+            .layer(from_fn(in_time))
+            .merge(push::routes())
+            .with_state(shared.clone());
         Surface { shared, router }
     }
 }
@@ -45,46 +79,6 @@ impl Handler for Surface {
             None => self.router.handle(request, peer).await,
         }
     }
-}
-
-/// What handlers share, and the router.
-fn parts(handles: Handles) -> (Arc<Shared>, Router) {
-    let shared = Arc::new(Shared {
-        access: Access::new(
-            handles.admission.clone(),
-            handles.tokens.clone(),
-            handles.public_url.clone(),
-        ),
-        started_ms: handles.clock.now_ms(),
-        answers: Arc::new(Semaphore::new(ANSWERS_MAX)),
-        streams: Arc::new(Semaphore::new(STREAMS_MAX)),
-        readings: Readings::new(handles.recorder.clone()),
-        handles,
-    });
-    let administration = Router::new()
-        .merge(topics::routes())
-        .merge(records::routes())
-        .merge(groups::routes())
-        .merge(dlq::routes())
-        .merge(share::routes())
-        .merge(connectors::routes())
-        .merge(declarations::routes())
-        .merge(not_built::routes())
-        .merge(assets::routes(&shared.handles.console))
-        .fallback(not_built::no_such_path)
-        .method_not_allowed_fallback(no_such_method)
-        .layer(from_fn_with_state(shared.clone(), administrator));
-    let status = status::routes().layer(from_fn_with_state(shared.clone(), anybody));
-    let router = Router::new()
-        .merge(health::routes())
-        .method_not_allowed_fallback(no_such_method)
-        .merge(status)
-        .merge(administration)
-        .layer(from_fn(one_token))
-        .layer(from_fn(in_time))
-        .merge(push::routes())
-        .with_state(shared.clone());
-    (shared, router)
 }
 
 async fn no_such_method(method: Method) -> Problem {
