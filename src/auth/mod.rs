@@ -38,4 +38,4 @@ pub use error::{Challenge, Error, Quoted};
 pub use examine::examine;
 pub use principal::Principal;
 pub use signer::Signer;
-pub use tokens::Tokens;
+pub use tokens::{Recent, Tokens};

@@ -8,7 +8,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::testing::{Behaviour, EVERY_ALGORITHM, Issuer, NOW_S, answer, keys};
-use super::{Algorithm, Config, Error, Signer, Tokens};
+use super::{Algorithm, Config, Error, Recent, Signer, Tokens};
 use crate::clock::ManualClock;
 use crate::error::{
     AUTH_ALGORITHM, AUTH_AUDIENCE, AUTH_CLAIM, AUTH_EXPIRED, AUTH_ISSUER, AUTH_KEYS_UNAVAILABLE,
@@ -399,6 +399,37 @@ async fn a_remembered_token_expires_and_stays_so_when_the_clock_is_set_back() {
     assert_eq!(code(tokens.verify(&token).await), Some(AUTH_EXPIRED));
     clock.advance_ms(-3_600_000);
     assert_eq!(code(tokens.verify(&token).await), Some(AUTH_EXPIRED));
+}
+
+#[tokio::test]
+async fn a_caller_who_shows_a_token_again_is_checked_as_the_first_time() {
+    let clock = clock();
+    let first = Signer::generate(Algorithm::EdDsa);
+    let next = Signer::generate(Algorithm::EdDsa);
+    let issuer = Issuer::start(keys(&[&first])).await;
+    let tokens = issuer.tokens(clock.clone());
+    let recent = Recent::default();
+    let token = first.token(&issuer.claims());
+    let principal = tokens.verify_again(&token, &recent).await.unwrap();
+    let again = tokens.verify_again(&token, &recent).await.unwrap();
+    assert!(Arc::ptr_eq(&principal, &again));
+    assert!(!format!("{recent:?}").contains(&token));
+    // One that differs in its signature is another one.
+    let (text, _) = token.split_at(token.len() - 4);
+    let forged = format!("{text}AAAA");
+    let refused = tokens.verify_again(&forged, &recent).await;
+    assert_eq!(code(refused), Some(AUTH_SIGNATURE));
+    // Its key leaves.
+    issuer.now(keys(&[&next]));
+    let other = next.token(&issuer.claims());
+    assert!(tokens.verify(&other).await.is_ok());
+    let refused = tokens.verify_again(&token, &recent).await;
+    assert_eq!(code(refused), Some(AUTH_UNKNOWN_KEY));
+    // The other expires.
+    assert!(tokens.verify_again(&other, &recent).await.is_ok());
+    clock.advance_ms(3_661_000);
+    let refused = tokens.verify_again(&other, &recent).await;
+    assert_eq!(code(refused), Some(AUTH_EXPIRED));
 }
 
 #[tokio::test]

@@ -10,9 +10,11 @@
 //! The signature is the expensive step: well below a millisecond, once for a token. It runs where
 //! the caller runs; handing it to another thread would cost more than it frees.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::task::JoinHandle;
 
@@ -28,6 +30,9 @@ use super::token::{self, TOKEN_BYTES_MAX, Token};
 use crate::clock::Clock;
 use crate::tasks;
 
+/// Longest token that is kept for a caller; those of applications have about 1 KiB.
+const RECENT_BYTES_MAX: usize = 2 << 10;
+
 /// Verifies tokens. Cheap to clone; the task that keeps the keys ends with the last clone.
 #[derive(Debug, Clone)]
 pub struct Tokens {
@@ -41,6 +46,19 @@ struct Inner {
     remembered: Remembered,
     clock: Arc<dyn Clock>,
     _keeper: Keeper,
+}
+
+/// The token that one caller showed last, such as a connection, if it was good: most show the same
+/// one again and again, and to compare it costs less than to hash it and to look for it. It is
+/// checked for its expiry and for its key all the same.
+#[derive(Default)]
+pub struct Recent(Mutex<Option<(Box<str>, Arc<Entry>)>>);
+
+impl fmt::Debug for Recent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the token.
+        f.write_str("auth::Recent")
+    }
 }
 
 /// The task that fetches keys; started by [`Tokens::new`], ended when the last clone goes.
@@ -74,21 +92,30 @@ impl Tokens {
     /// Who the token stands for. Waits for the issuer only where the token's key has not been
     /// seen. Cancel safe.
     pub async fn verify(&self, token: &str) -> Result<Arc<Principal>, Error> {
+        Ok(self.inner.verify(token).await?.principal.clone())
+    }
+
+    /// The same, for a caller who showed a token before.
+    pub async fn verify_again(
+        &self,
+        token: &str,
+        recent: &Recent,
+    ) -> Result<Arc<Principal>, Error> {
         let inner = &*self.inner;
-        if token.len() > TOKEN_BYTES_MAX {
-            // Not worth a hash; the refusal is that of its form.
-            return token::read(token).and(Err(Error::Signature));
+        if let Some((text, entry)) = &*recent.0.lock()
+            && **text == *token
+            && inner.is_current(entry)
+        {
+            entry.check_expiry(inner.clock.now_ms())?;
+            return Ok(entry.principal.clone());
         }
-        let now_ms = inner.clock.now_ms();
-        let fingerprint: Fingerprint = Sha256::digest(token).into();
-        if let Some(entry) = inner.remembered.get(&fingerprint) {
-            if inner.is_current(&entry) {
-                entry.check_expiry(now_ms)?;
-                return Ok(entry.principal.clone());
-            }
-            inner.remembered.remove(&fingerprint);
+        // In a box, as it is the exception and its future is large.
+        let entry = Box::pin(inner.verify(token)).await?;
+        let principal = entry.principal.clone();
+        if token.len() <= RECENT_BYTES_MAX {
+            *recent.0.lock() = Some((token.into(), entry));
         }
-        inner.verify_unseen(token, fingerprint, now_ms).await
+        Ok(principal)
     }
 
     /// How many tokens are remembered.
@@ -99,6 +126,23 @@ impl Tokens {
 }
 
 impl Inner {
+    async fn verify(&self, token: &str) -> Result<Arc<Entry>, Error> {
+        if token.len() > TOKEN_BYTES_MAX {
+            // Not worth a hash; the refusal is that of its form.
+            return token::read(token).and(Err(Error::Signature));
+        }
+        let now_ms = self.clock.now_ms();
+        let fingerprint: Fingerprint = Sha256::digest(token).into();
+        if let Some(entry) = self.remembered.get(&fingerprint) {
+            if self.is_current(&entry) {
+                entry.check_expiry(now_ms)?;
+                return Ok(entry);
+            }
+            self.remembered.remove(&fingerprint);
+        }
+        self.verify_unseen(token, fingerprint, now_ms).await
+    }
+
     /// Whether the key of a remembered token is still one of the issuer's.
     fn is_current(&self, entry: &Entry) -> bool {
         let generation = self.keys.generation();
@@ -117,7 +161,7 @@ impl Inner {
         text: &str,
         fingerprint: Fingerprint,
         now_ms: i64,
-    ) -> Result<Arc<Principal>, Error> {
+    ) -> Result<Arc<Entry>, Error> {
         let mut token = token::read(text)?;
         let principal = self
             .expected
@@ -127,10 +171,15 @@ impl Inner {
         let key = self.keys.find(&token.kid).await?;
         check_signature(&token, &key)?;
         let principal = Arc::new(principal);
-        let kept = principal.clone();
-        let entry = Entry::new(kept, token.kid, key, generation, text.len());
-        self.remembered.insert(fingerprint, Arc::new(entry));
-        Ok(principal)
+        let entry = Arc::new(Entry::new(
+            principal,
+            token.kid,
+            key,
+            generation,
+            text.len(),
+        ));
+        self.remembered.insert(fingerprint, entry.clone());
+        Ok(entry)
     }
 }
 
