@@ -17,6 +17,7 @@ use super::answers::Answering;
 use super::backlog::{Backlog, Step};
 use super::config::APPEND_BYTES_MAX;
 use super::error::Error;
+use super::gather::Gather;
 use super::journal::{Journal, Part, Rolled};
 use super::partition::Partition;
 use super::segment::OpenFiles;
@@ -53,6 +54,7 @@ pub(super) struct Shared {
 pub(super) struct Appender {
     shared: Shared,
     journal: Journal,
+    gather: Gather,
     backoff: Backoff,
     /// While the journal fails: when to try again.
     retry_at: Option<Instant>,
@@ -65,6 +67,7 @@ impl Appender {
         Appender {
             shared,
             journal,
+            gather: Gather::default(),
             backoff: Backoff::new(RETRY_FIRST, RETRY_MAX),
             retry_at: None,
             seconds: histogram!(APPEND_SECONDS),
@@ -164,7 +167,8 @@ impl Appender {
                     continue;
                 }
             }
-            if let Some(staged) = stage(&self.shared.files, queued, moment) {
+            let staged = stage(&self.shared.files, &mut self.gather, queued, moment);
+            if let Some(staged) = staged {
                 pending_bytes += size;
                 pending.push(staged);
             }

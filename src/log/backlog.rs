@@ -14,9 +14,15 @@ use super::partition::{Chunk, Partition};
 use super::topic::Topic;
 use crate::topic::{Offset, TopicName};
 
-/// The writer starts at once when this much waits; less waits for [`LINGER`], so that small
-/// appends become few large writes.
-const EAGER_BYTES: usize = 4 << 20;
+/// The writer starts at once when this much waits for each partition that it found last time; less
+/// waits for [`LINGER`], so that small appends become few large writes.
+const EAGER_BYTES_EACH: usize = 32 << 10;
+
+/// Not with less than this, of however few partitions: it is still in the caches then.
+const EAGER_BYTES_MIN: usize = 128 << 10;
+
+/// With this much in any case.
+const EAGER_BYTES_MAX: usize = 4 << 20;
 
 /// How long little waits before it is written.
 const LINGER: Duration = Duration::from_millis(200);
@@ -52,11 +58,21 @@ struct Waiting {
     requests: Vec<Request>,
     /// Bytes in `steps` and in the writer's hands.
     bytes: usize,
+    /// Partitions that the writer found the last time.
+    partitions: usize,
     /// When the oldest step came.
     since: Option<Instant>,
     /// A checkpoint is wanted as soon as possible.
     hurry: bool,
     stop: bool,
+}
+
+impl Waiting {
+    /// Whether it is worth a write.
+    fn is_much(&self) -> bool {
+        let eager = self.partitions.saturating_mul(EAGER_BYTES_EACH);
+        self.bytes >= eager.clamp(EAGER_BYTES_MIN, EAGER_BYTES_MAX)
+    }
 }
 
 /// The queue between appender and writer.
@@ -88,7 +104,7 @@ impl Backlog {
             waiting.since = Some(Instant::now());
         }
         waiting.steps.push_back(step);
-        let wake = first || waiting.bytes >= EAGER_BYTES;
+        let wake = first || waiting.is_much();
         drop(waiting);
         if wake {
             self.arrived.notify_one();
@@ -150,6 +166,11 @@ impl Backlog {
         self.room.notify_all();
     }
 
+    /// Notes over how many partitions the writer's last work was spread.
+    pub(super) fn spread_over(&self, partitions: usize) {
+        self.waiting.lock().partitions = partitions;
+    }
+
     /// Counts bytes that recovery hands to the writer itself.
     pub(super) fn replayed(&self, bytes: usize) {
         self.waiting.lock().bytes += bytes;
@@ -183,7 +204,7 @@ impl Backlog {
             let urgent = waiting.stop || waiting.hurry || !waiting.requests.is_empty();
             let due = waiting.since.map(|since| since + LINGER);
             let until = due.map_or(deadline, |due| due.min(deadline));
-            if urgent || waiting.bytes >= EAGER_BYTES || now >= until {
+            if urgent || waiting.is_much() || now >= until {
                 break;
             }
             self.arrived.wait_until(&mut waiting, until);

@@ -300,6 +300,11 @@ impl Log {
         self.0.shared.queue.room().await;
     }
 
+    /// Whether [`Log::room`] would resolve at once.
+    pub fn has_room(&self) -> bool {
+        self.0.shared.queue.has_room()
+    }
+
     /// Moves the log start up (Kafka's DeleteRecords); durable when it returns. Returns the start.
     pub async fn trim(&self, partition: &Arc<Partition>, before: Offset) -> Result<Offset, Error> {
         if before > partition.end() || before < Offset(0) {

@@ -35,6 +35,7 @@ mod crash_disk;
 mod crash_tests;
 mod disk;
 mod error;
+mod gather;
 mod handle;
 mod journal;
 mod metadata;

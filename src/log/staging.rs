@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::batch;
 use super::error::Error;
+use super::gather::Gather;
 use super::journal::{Journal, Part, PartHeader};
 use super::partition::{Assigned, Chunk, Partition};
 use super::producer_state::{Check, Producer};
@@ -65,7 +64,12 @@ pub(super) fn entry_bytes(append: &Append) -> u64 {
 }
 
 /// Gives an append its offsets; `None` if it was refused and answered.
-pub(super) fn stage(files: &OpenFiles, queued: Queued, moment: Moment) -> Option<Staged> {
+pub(super) fn stage(
+    files: &OpenFiles,
+    gather: &mut Gather,
+    queued: Queued,
+    moment: Moment,
+) -> Option<Staged> {
     let Append { origin, batches } = queued.append;
     let mut staged = Staged {
         parts: Vec::with_capacity(batches.len()),
@@ -76,7 +80,7 @@ pub(super) fn stage(files: &OpenFiles, queued: Queued, moment: Moment) -> Option
         answer: queued.answer,
     };
     for batch in batches {
-        if let Err(error) = stage_part(files, batch, origin, moment, &mut staged) {
+        if let Err(error) = stage_part((files, gather), batch, origin, moment, &mut staged) {
             take_back(staged.undo);
             staged.answer.refuse(error);
             return None;
@@ -86,13 +90,16 @@ pub(super) fn stage(files: &OpenFiles, queued: Queued, moment: Moment) -> Option
 }
 
 fn stage_part(
-    files: &OpenFiles,
+    (files, gather): (&OpenFiles, &mut Gather),
     batch: PartitionBatch,
     origin: Origin,
     moment: Moment,
     staged: &mut Staged,
 ) -> Result<(), Error> {
-    let PartitionBatch { partition, bytes } = batch;
+    let PartitionBatch {
+        partition,
+        mut bytes,
+    } = batch;
     if partition.is_deleted() {
         return Err(Error::UnknownTopic(partition.topic.to_string()));
     }
@@ -113,16 +120,17 @@ fn stage_part(
     let undo = &mut staged.undo;
     let staged_bytes = assigned.staged_bytes;
     undo.push(Undo::Assigned(Arc::clone(&partition), base, staged_bytes));
-    let bytes = place(
+    place(
         &partition,
         &mut assigned,
         headers,
-        bytes,
+        &mut bytes,
         undo,
         moment.now_ms,
     )?;
     let end = assigned.next_offset;
     drop(assigned);
+    let bytes = gather.add(bytes);
     staged.parts.push(Part {
         header: PartHeader {
             topic: partition.topic_id,
@@ -209,10 +217,10 @@ fn place(
     partition: &Arc<Partition>,
     assigned: &mut Assigned,
     headers: Vec<BatchHeader>,
-    mut bytes: Vec<u8>,
+    bytes: &mut [u8],
     undo: &mut Vec<Undo>,
     now_ms: i64,
-) -> Result<Bytes, Error> {
+) -> Result<(), Error> {
     let mut at = 0;
     let mut next = assigned.next_offset;
     for mut header in headers {
@@ -222,7 +230,7 @@ fn place(
             });
         }
         header.base_offset = next;
-        batch::place(&mut bytes, at, next);
+        batch::place(bytes, at, next);
         at += header.total_bytes();
         next = header.next_offset();
         if header.producer_id >= 0 && header.base_sequence >= 0 {
@@ -233,5 +241,5 @@ fn place(
     }
     assigned.next_offset = next;
     assigned.staged_bytes += bytes.len();
-    Ok(bytes.into())
+    Ok(())
 }

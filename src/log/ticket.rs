@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -177,7 +177,6 @@ pub(super) struct Queued {
 #[derive(Debug, Default)]
 struct Waiting {
     items: VecDeque<Queued>,
-    bytes: usize,
     closing: bool,
 }
 
@@ -185,6 +184,8 @@ struct Waiting {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
+    /// Of what waits. Changed under the lock, read without it.
+    bytes: AtomicUsize,
     arrived: Condvar,
     room: Notify,
 }
@@ -216,13 +217,14 @@ impl Queue {
             return Ticket(ticket);
         }
         let bytes = append.bytes();
-        if append.origin == Origin::Outside && waiting.bytes + bytes > QUEUE_BYTES_MAX {
+        let waiting_bytes = self.bytes.load(Ordering::Relaxed);
+        if append.origin == Origin::Outside && waiting_bytes + bytes > QUEUE_BYTES_MAX {
             drop(waiting);
             let stalled = "too much waits for the disk already";
             answer.refuse(Error::Refusing(stalled.to_owned()));
             return Ticket(ticket);
         }
-        waiting.bytes += bytes;
+        self.bytes.store(waiting_bytes + bytes, Ordering::Relaxed);
         waiting.items.push_back(Queued {
             append,
             effect,
@@ -237,11 +239,16 @@ impl Queue {
     pub(super) async fn room(&self) {
         loop {
             let notified = self.room.notified();
-            if self.waiting.lock().bytes < IN_FLIGHT_BYTES_MAX {
+            if self.has_room() {
                 return;
             }
             notified.await;
         }
+    }
+
+    /// Whether less than [`IN_FLIGHT_BYTES_MAX`] wait.
+    pub(super) fn has_room(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) < IN_FLIGHT_BYTES_MAX
     }
 
     /// Takes what waits, up to [`GROUP_BYTES_MAX`] and at least one; waits for it up to `timeout`.
@@ -272,7 +279,7 @@ impl Queue {
             bytes += more;
             group.extend(waiting.items.pop_front());
         }
-        waiting.bytes -= bytes;
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
         let closed = waiting.closing;
         drop(waiting);
         self.room.notify_waiters();

@@ -125,6 +125,7 @@ impl Writer {
                 }
             }
         }
+        self.shared.backlog.spread_over(self.touched.len());
         let outcome = self.write();
         self.note(outcome);
         let due =

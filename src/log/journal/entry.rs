@@ -82,41 +82,42 @@ pub(in crate::log) fn entry_bytes(parts: usize, bytes: usize) -> usize {
 /// Zeros for the padding.
 const PADDING: [u8; ALIGN] = [0; ALIGN];
 
-/// The bytes of an entry but for its batches: what comes before them and the padding behind.
-/// The entry on disk is `head`, each part's bytes, `padding`.
-pub(in crate::log) fn encode(
+/// Adds what comes before the batches of an entry to `out`; returns the padding that comes behind
+/// them.
+pub(in crate::log) fn encode_head(
+    out: &mut Vec<u8>,
     generation: u64,
     sequence: u64,
     synced: u64,
     parts: &[Part],
-) -> (Vec<u8>, &'static [u8]) {
+) -> &'static [u8] {
     let batches: usize = parts.iter().map(|part| part.bytes.len()).sum();
     let whole = entry_bytes(parts.len(), batches);
     let unpadded = HEADER_BYTES + parts.len() * PART_BYTES + batches;
     let padding = PADDING.get(..whole - unpadded).unwrap_or_default();
-    let mut head = Vec::with_capacity(HEADER_BYTES + parts.len() * PART_BYTES);
-    head.put_u32(MAGIC);
-    head.put_u32(0);
-    head.put_u32(length(whole - HEADER_BYTES));
-    head.put_u32(length(parts.len()));
-    head.put_u64(generation);
-    head.put_u64(sequence);
-    head.put_u64(synced);
+    let begin = out.len();
+    out.put_u32(MAGIC);
+    out.put_u32(0);
+    out.put_u32(length(whole - HEADER_BYTES));
+    out.put_u32(length(parts.len()));
+    out.put_u64(generation);
+    out.put_u64(sequence);
+    out.put_u64(synced);
     for part in parts {
-        head.put_slice(part.header.topic.as_bytes());
-        head.put_i32(part.header.partition);
-        head.put_i64(part.header.base_offset);
-        head.put_u32(length(part.bytes.len()));
+        out.put_slice(part.header.topic.as_bytes());
+        out.put_i32(part.header.partition);
+        out.put_i64(part.header.base_offset);
+        out.put_u32(length(part.bytes.len()));
     }
-    let mut crc = crc32c::crc32c(head.get(8..).unwrap_or_default());
+    let mut crc = crc32c::crc32c(out.get(begin + 8..).unwrap_or_default());
     for part in parts {
         crc = crc32c::crc32c_append(crc, &part.bytes);
     }
     crc = crc32c::crc32c_append(crc, padding);
-    if let Some(field) = head.get_mut(4..8) {
+    if let Some(field) = out.get_mut(begin + 4..begin + 8) {
         field.copy_from_slice(&crc.to_be_bytes());
     }
-    (head, padding)
+    padding
 }
 
 /// A length that the appender's limits keep below 4 GiB.
@@ -164,7 +165,8 @@ mod tests {
     use super::*;
 
     fn whole(generation: u64, sequence: u64, parts: &[Part]) -> Vec<u8> {
-        let (mut out, padding) = encode(generation, sequence, 3, parts);
+        let mut out = Vec::new();
+        let padding = encode_head(&mut out, generation, sequence, 3, parts);
         for part in parts {
             out.extend_from_slice(&part.bytes);
         }

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::{Buf, BufMut};
 use parking_lot::Mutex;
 
-use super::entry::{self, Part, encode};
+use super::entry::{self, Part, encode_head};
 use crate::log::disk::{self, Disk, DiskFile, Open};
 use crate::log::error::Error;
 
@@ -31,6 +31,10 @@ const HEADER_BYTES: usize = 32;
 
 /// Entries begin here: a block of its own, so that writing entries never rewrites the header.
 pub(super) const ENTRIES_FROM: u64 = 4096;
+
+/// Batches up to this size are copied behind the heads of their entries: the kernel takes one long
+/// slice more quickly than many short ones.
+const COPIED_BYTES_MAX: usize = 2 << 10;
 
 /// A new file is filled with zeros so far ahead of its entries. A block that was reserved and never
 /// written makes the file system note its first write, which each sync would have to wait for too
@@ -395,23 +399,28 @@ impl Journal {
         let Some(active) = &mut self.active else {
             return Err(Error::Refusing("no journal file is open".to_owned()));
         };
-        let mut heads = Vec::with_capacity(entries.len());
+        let mut copied = Vec::new();
+        // Large batches, and how much of what is copied comes before each.
+        let mut large: Vec<(usize, &[u8])> = Vec::new();
         for parts in entries {
-            heads.push(encode(
-                active.generation,
-                self.next_sequence,
-                self.synced,
-                parts,
-            ));
+            let (sequence, synced) = (self.next_sequence, self.synced);
+            let padding = encode_head(&mut copied, active.generation, sequence, synced, parts);
+            for part in *parts {
+                match part.bytes.len() {
+                    ..=COPIED_BYTES_MAX => copied.extend_from_slice(&part.bytes),
+                    _ => large.push((copied.len(), &part.bytes)),
+                }
+            }
+            copied.extend_from_slice(padding);
             self.next_sequence += 1;
         }
-        let mut slices: Vec<&[u8]> = Vec::new();
-        for ((head, padding), parts) in heads.iter().zip(entries) {
-            slices.push(head);
-            slices.extend(parts.iter().map(|part| &*part.bytes));
-            slices.push(padding);
+        let mut slices: Vec<&[u8]> = Vec::with_capacity(2 * large.len() + 2);
+        let mut from = 0;
+        for (to, batch) in large {
+            slices.extend([copied.get(from..to).unwrap_or_default(), batch]);
+            from = to;
         }
-        slices.retain(|slice| !slice.is_empty());
+        slices.push(copied.get(from..).unwrap_or_default());
         let bytes: usize = slices.iter().map(|slice| slice.len()).sum();
         let end = active.position + u64::try_from(bytes).unwrap_or(u64::MAX);
         assert!(end <= active.capacity, "entries fit the journal file");
