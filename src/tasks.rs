@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::Instrument;
 
@@ -28,4 +29,14 @@ where
     F::Output: Send + 'static,
 {
     set.spawn(work);
+}
+
+/// Does work that may take milliseconds; the other tasks of this worker go on with another thread
+/// meanwhile. To be used for what is large only: to call that thread takes some microseconds.
+pub fn heavy<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        // One thread has no other to give them to.
+        _ => work(),
+    }
 }

@@ -30,11 +30,11 @@ pub struct Accepted {
 }
 
 /// Appends a push.
-pub(super) async fn append(mut ready: Ready) -> Result<Accepted, Error> {
+pub(super) async fn append(mut ready: Box<Ready>) -> Result<Accepted, Error> {
     ready.inner.check_open()?;
     let flaws = ready.run.take_flaws();
     if !flaws.is_empty() {
-        return Err(refuse(ready, flaws).await);
+        return Err(Box::pin(refuse(ready, flaws)).await);
     }
     let Some((key, fingerprint)) = ready.key.take() else {
         let (partition, batch) = place(&mut ready).await?;
@@ -57,7 +57,10 @@ pub(super) async fn append(mut ready: Ready) -> Result<Accepted, Error> {
             let outcome = tasks::spawn("push append", work).await;
             outcome.unwrap_or(Err(Error::Unknown(None)))
         }
-        Claimed::Stored(stored) => Ok(replayed(&ready.inner, &key, fingerprint, stored).await),
+        Claimed::Stored(stored) => {
+            let answer = replayed(&ready.inner, &key, fingerprint, stored);
+            Ok(Box::pin(answer).await)
+        }
         Claimed::Reused => Err(Error::KeyReused),
         Claimed::InFlight => Err(Error::KeyInFlight),
         Claimed::Full => Err(Error::KeysFull(ready.inner.keys.count())),
@@ -94,7 +97,7 @@ impl Drop for Claim {
     }
 }
 
-async fn append_keyed(mut ready: Ready, claim: Claim) -> Result<Accepted, Error> {
+async fn append_keyed(mut ready: Box<Ready>, claim: Claim) -> Result<Accepted, Error> {
     let outcome = async {
         let (partition, batch) = place(&mut ready).await?;
         let stored = StoredKey {
@@ -145,7 +148,7 @@ async fn place(ready: &mut Ready) -> Result<(Arc<Partition>, PartitionBatch), Er
     let name = ready.admitted.name().topic();
     let topic = match ready.topic.take().filter(|topic| !topic.is_deleted()) {
         Some(topic) => topic,
-        None => topic(&ready.inner.log, name).await?,
+        None => Box::pin(topic(&ready.inner.log, name)).await?,
     };
     let id = PartitionId(ready.run.partition());
     // Fewer partitions than when the push began: the topic was deleted and made again.
@@ -161,7 +164,7 @@ async fn place(ready: &mut Ready) -> Result<(Arc<Partition>, PartitionBatch), Er
 }
 
 async fn store(
-    ready: Ready,
+    ready: Box<Ready>,
     partition: Arc<Partition>,
     batches: Vec<PartitionBatch>,
 ) -> Result<Accepted, Error> {
@@ -211,7 +214,7 @@ async fn replayed(inner: &Inner, key: &Key, fingerprint: u64, stored: Stored) ->
 
 /// The refusal of values that do not fit, after they were kept where that is asked for. A push
 /// that could not be kept is refused all the same, and the answer says that it was not.
-async fn refuse(ready: Ready, flaws: Vec<Flaw>) -> Error {
+async fn refuse(ready: Box<Ready>, flaws: Vec<Flaw>) -> Error {
     let is_kept = ready
         .admitted
         .integration()
@@ -229,7 +232,7 @@ async fn refuse(ready: Ready, flaws: Vec<Flaw>) -> Error {
     Error::Schema { flaws, kept }
 }
 
-async fn keep(mut ready: Ready, flaws: &[Flaw]) -> Result<(), Error> {
+async fn keep(mut ready: Box<Ready>, flaws: &[Flaw]) -> Result<(), Error> {
     let inner = ready.inner.clone();
     let name = ready.admitted.name().clone();
     let batch = ready.run.finish()?;

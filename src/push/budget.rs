@@ -1,8 +1,7 @@
 //! The memory of bodies on their way in, taken as their bytes arrive.
 
 use std::sync::Arc;
-
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::error::Error;
 
@@ -10,28 +9,22 @@ use super::error::Error;
 /// largest bodies fit at once; a sender that finds no room is told to come again.
 pub const BODIES_BYTES_MAX: usize = 64 << 20;
 
-/// What all bodies share. Cheap to clone.
-#[derive(Debug, Clone)]
-pub(super) struct Budget(Arc<Semaphore>);
+/// What all bodies share: the bytes that are taken. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Budget(Arc<AtomicUsize>);
 
 /// What one body has taken; given back when dropped.
 #[derive(Debug)]
 pub(super) struct Share {
     budget: Budget,
-    permit: Option<OwnedSemaphorePermit>,
     bytes: usize,
 }
 
 impl Budget {
-    pub(super) fn new() -> Budget {
-        Budget(Arc::new(Semaphore::new(BODIES_BYTES_MAX)))
-    }
-
     /// A share of nothing.
     pub(super) fn share(&self) -> Share {
         Share {
             budget: self.clone(),
-            permit: None,
             bytes: 0,
         }
     }
@@ -40,19 +33,27 @@ impl Budget {
 impl Share {
     /// Takes more until it has `bytes`, if there is room.
     pub(super) fn grow_to(&mut self, bytes: usize) -> Result<(), Error> {
-        let full = || Error::Busy("the bodies of other pushes take all the room there is");
-        if bytes <= self.bytes {
+        let more = bytes.saturating_sub(self.bytes);
+        if more == 0 {
             return Ok(());
         }
-        let more = u32::try_from(bytes - self.bytes).map_err(|_| full())?;
-        let taken = Arc::clone(&self.budget.0).try_acquire_many_owned(more);
-        let taken = taken.map_err(|_| full())?;
-        match &mut self.permit {
-            Some(permit) => permit.merge(taken),
-            none => *none = Some(taken),
-        }
+        let taken = &self.budget.0;
+        let room = |taken: usize| {
+            taken
+                .checked_add(more)
+                .filter(|all| *all <= BODIES_BYTES_MAX)
+        };
+        taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, room)
+            .map_err(|_| Error::Busy("the bodies of other pushes take all the room there is"))?;
         self.bytes = bytes;
         Ok(())
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.budget.0.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -62,7 +63,7 @@ mod tests {
 
     #[test]
     fn room_is_taken_once_and_given_back() {
-        let budget = Budget::new();
+        let budget = Budget::default();
         let mut first = budget.share();
         first.grow_to(BODIES_BYTES_MAX / 2).unwrap();
         first.grow_to(10).unwrap();

@@ -88,7 +88,7 @@ impl Push {
             partition,
             keys,
             rates: Rates::default(),
-            budget: Budget::new(),
+            budget: Budget::default(),
             seen,
             lifecycle: LazyLock::new(lifecycle::schema),
             appends: TaskTracker::new(),
@@ -118,6 +118,9 @@ impl Push {
     /// Waits until the log has room for more, for a while. To be awaited before a body is read.
     /// Cancel safe.
     pub async fn room(&self) -> Result<(), Error> {
+        if self.0.log.has_room() {
+            return Ok(());
+        }
         let waited = timeout(ROOM_WAIT, self.0.log.room()).await;
         waited.map_err(|_| Error::Busy("the disk does not keep up"))
     }
@@ -130,12 +133,9 @@ impl Push {
 
     /// Counts an answer; `is_admitted` where the caller may push under the name.
     pub fn answered(&self, name: &Name, is_admitted: bool, status: u16) {
-        self.0.seen.answered(
-            &self.0.log,
-            &self.0.rules.now(),
-            (name, is_admitted),
-            status,
-        );
+        self.0
+            .seen
+            .answered(&self.0.log, &self.0.rules, (name, is_admitted), status);
     }
 }
 

@@ -13,7 +13,10 @@ use super::handle::Inner;
 use super::keys::{Fingerprint, HEADER, Key};
 use crate::config::topics::Schema;
 use crate::log::Topic;
+use crate::tasks;
 
+/// A body of so many bytes takes long enough to be checked that others should not wait for it.
+const HEAVY_BYTES: usize = 64 << 10;
 /// Bytes of the key of records that a parameter gives.
 const KEY_BYTES_MAX: usize = 1024;
 /// Debezium Server's headers: a handful, each a few dozen bytes.
@@ -163,9 +166,15 @@ impl Intake {
 
     /// Takes the end of the body, and appends. When it answers, the push is durable. Cancel safe
     /// in this: once the append is submitted it is finished whether somebody waits or not.
-    pub async fn finish(self) -> Result<Accepted, Error> {
+    pub fn finish(self) -> impl Future<Output = Result<Accepted, Error>> + Send {
+        // Not held by the future but by a pointer: it passes through many hands.
         let since = Instant::now();
-        append::append(self.complete(since)?).await
+        let ready = match self.received_bytes {
+            ..HEAVY_BYTES => self.complete(since),
+            _ => tasks::heavy(|| self.complete(since)),
+        };
+        let ready = ready.map(Box::new);
+        async move { append::append(ready?).await }
     }
 
     fn complete(mut self, since: Instant) -> Result<Ready, Error> {

@@ -15,8 +15,10 @@ pub(super) const LIFECYCLE: &str = "lifecycle";
 /// A legal name of an integration: `[a-z0-9][a-z0-9-]{0,62}`. It is safe in topic names, metric
 /// labels, headers and log lines. Cheap to clone.
 #[derive(Clone)]
-pub struct Name {
-    text: Arc<str>,
+pub struct Name(Arc<Named>);
+
+struct Named {
+    text: Box<str>,
     topic: TopicName,
 }
 
@@ -36,28 +38,28 @@ impl Name {
             LIFECYCLE => TopicName::parse(&format!("integrations.{LIFECYCLE}")),
             _ => TopicName::parse(&format!("integrations.{text}.data")),
         };
-        Some(Name {
+        Some(Name(Arc::new(Named {
             text: text.into(),
             topic: topic.expect("a legal name makes a legal topic name"),
-        })
+        })))
     }
 
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
     /// Whether it is the reserved name `lifecycle`.
     #[must_use]
     pub fn is_lifecycle(&self) -> bool {
-        &*self.text == LIFECYCLE
+        &*self.0.text == LIFECYCLE
     }
 
     /// Where its pushes go.
     #[must_use]
     pub fn topic(&self) -> &TopicName {
-        &self.topic
+        &self.0.topic
     }
 
     /// Where its refused pushes are kept.
@@ -76,7 +78,7 @@ impl Name {
 
 impl PartialEq for Name {
     fn eq(&self, other: &Name) -> bool {
-        self.text == other.text
+        self.0.text == other.0.text
     }
 }
 
@@ -85,25 +87,25 @@ impl Eq for Name {}
 /// As its text, so that tables of names can be asked with a text.
 impl Hash for Name {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        str::hash(&self.text, state);
+        str::hash(&self.0.text, state);
     }
 }
 
 impl Borrow<str> for Name {
     fn borrow(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 }
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.0.text)
     }
 }
 
 impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", &*self.text)
+        write!(f, "{:?}", &*self.0.text)
     }
 }
 

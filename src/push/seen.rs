@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use metrics::{Counter, Histogram};
 
 use super::name::{LIFECYCLE, Name};
-use crate::config::topics::Declarations;
+use crate::config::topics::{Declarations, Rules};
 use crate::log::Log;
 use crate::metrics::names::{
     PUSH_BYTES_TOTAL, PUSH_RECORDS_TOTAL, PUSH_REQUESTS_TOTAL, PUSH_SECONDS,
@@ -71,7 +71,7 @@ impl Seen {
     pub(super) fn begin(&self, declared: &Declarations) {
         let names = declared.integrations.iter().map(|one| one.name.as_str());
         for name in names.chain([LIFECYCLE, OTHER]).filter_map(Name::parse) {
-            self.of(&name);
+            self.count(&name, |_| {});
         }
     }
 
@@ -81,9 +81,10 @@ impl Seen {
         labels.get_key_value(text).map(|(name, _)| name.clone())
     }
 
-    fn of(&self, label: &Name) -> Arc<Counters> {
+    /// Counts under `label`.
+    fn count(&self, label: &Name, count: impl FnOnce(&Counters)) {
         if let Some(known) = self.labels.load().get(label) {
-            return Arc::clone(known);
+            return count(known);
         }
         let new = Arc::new(Counters::begin(label));
         self.labels.rcu(|labels| {
@@ -92,41 +93,43 @@ impl Seen {
             labels
         });
         // Whoever was first, they count the same.
-        new
+        count(&new);
     }
 
     /// Counts an answer; `is_admitted` where the caller may push under the name.
     pub(super) fn answered(
         &self,
         log: &Log,
-        declared: &Declarations,
+        rules: &Rules,
         (name, is_admitted): (&Name, bool),
         status: u16,
     ) {
         let is_known = (is_admitted && self.labels.load().contains_key(name))
             || name.is_lifecycle()
-            || declared.integration(name.as_str()).is_some()
+            || rules.now().integration(name.as_str()).is_some()
             || (is_admitted && log.topic(name.topic().as_str()).is_some());
         let other = || Name::parse(OTHER).expect("it is a legal name");
-        let label = if is_known { name.clone() } else { other() };
+        let other = (!is_known).then(other);
+        let label = other.as_ref().unwrap_or(name);
         let at = CODES.iter().position(|code| *code == status);
-        let counters = self.of(&label);
-        if let Some(counter) = at.and_then(|at| counters.requests.get(at)) {
-            counter.increment(1);
-        } else {
+        self.count(label, |counters| {
+            if let Some(counter) = at.and_then(|at| counters.requests.get(at)) {
+                return counter.increment(1);
+            }
             let labels = [
                 ("integration", label.to_string()),
                 ("code", status.to_string()),
             ];
             metrics::counter!(PUSH_REQUESTS_TOTAL, &labels).increment(1);
-        }
+        });
     }
 
     /// Counts what was taken.
     pub(super) fn taken(&self, name: &Name, records: u32, bytes: u64, after: Duration) {
-        let counters = self.of(name);
-        counters.records.increment(records.into());
-        counters.bytes.increment(bytes);
+        self.count(name, |counters| {
+            counters.records.increment(records.into());
+            counters.bytes.increment(bytes);
+        });
         self.seconds.record(after.as_secs_f64());
     }
 }
