@@ -1,6 +1,8 @@
 //! Shared groups over HTTP: what a member is promised, also across kills.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -352,4 +354,44 @@ fn judge(seen: &Seen, letters: &[Record], produced: usize) {
         seen.accepted.len(),
         dead.len()
     );
+}
+
+/// Sends `request` and closes the half that sends; what came until the server closed, too.
+#[track_caller]
+fn leave_after(penstock: &Penstock, request: &str) -> String {
+    let mut stream = TcpStream::connect(penstock.address("http")).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_reader_that_has_left_is_handed_nothing() {
+    let penstock = penstock();
+    penstock.kcat().produce("t", &[], "a:1\n");
+    let first = read(&penstock, "quick", &json!({"topics": ["t"]}));
+    assert_eq!(ack(&penstock, "quick", "accept", &first), ["ok"]);
+    // Longer than this test waits for the server to close.
+    let body = json!({"topics": ["t"], "wait_ms": 60_000, "lease_ms": 60_000}).to_string();
+    let length = body.len();
+    let polled = format!(
+        "POST /groups/quick/read HTTP/1.1\r\nHost: localhost\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    assert_eq!(leave_after(&penstock, &polled), "");
+    let streamed = "GET /topics/t/records HTTP/1.1\r\nHost: localhost\r\n\
+                    Accept: text/event-stream\r\n\r\n";
+    let streamed = leave_after(&penstock, streamed);
+    assert!(streamed.starts_with("HTTP/1.1 200 "), "{streamed}");
+    penstock.kcat().produce("t", &[], "b:2\n");
+    let second = read(
+        &penstock,
+        "quick",
+        &json!({"topics": ["t"], "wait_ms": 5000}),
+    );
+    assert_eq!(second.len(), 1);
+    assert_eq!(second[0]["delivery_count"], 1);
 }

@@ -15,7 +15,7 @@ use super::error::Problem;
 use super::handles::Handles;
 use super::readings::Readings;
 use super::server::Peer;
-use crate::auth::{self, Principal};
+use crate::auth::{self, Principal, Recent};
 use crate::error;
 
 /// A request is given up after this time: longer than the longest poll and the slowest body
@@ -79,12 +79,13 @@ pub(super) async fn anybody(
 pub(super) async fn principal(
     shared: &Shared,
     shown: &Shown<'_>,
+    recent: &Recent,
 ) -> Result<Arc<Principal>, Problem> {
     let Some(tokens) = &shared.handles.tokens else {
         return Err(Problem::token(&auth::Error::NotConfigured));
     };
     let token = bearer(shown).map_err(|error| Problem::token(&error))?;
-    let verified = tokens.verify(token).await;
+    let verified = tokens.verify_again(token, recent).await;
     verified.map_err(|error| Problem::token(&error))
 }
 

@@ -32,12 +32,14 @@ mod router;
 mod server;
 mod service;
 mod share;
+mod socket;
 mod status;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod topic_settings;
 mod topics;
+mod waits;
 
 pub use access::Admission;
 pub use assets::{Asset, Assets};

@@ -22,7 +22,7 @@
 
 use std::fmt::Display;
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +40,7 @@ use tokio::time::timeout;
 use super::credentials::Shown;
 use super::error::Problem;
 use super::guard::{REQUEST_TIMEOUT, Shared, check_one_token, late, principal};
+use super::server::Connection;
 use crate::auth::Challenge;
 use crate::error::{self, Explain, Kind};
 use crate::push::{ACCEPT_POST, Accepted, Error, Head, Intake, LIFECYCLE_SCHEMA, Name, Quota};
@@ -63,6 +64,7 @@ const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-orig
 const REQUEST_RATE: HeaderName = HeaderName::from_static("webhook-request-rate");
 const ALLOWED_ORIGIN: HeaderName = HeaderName::from_static("webhook-allowed-origin");
 const ALLOWED_RATE: HeaderName = HeaderName::from_static("webhook-allowed-rate");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const METHODS: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
 
 /// What is below `/push` and no push; [`answer`] has the rest, see `router`.
@@ -120,7 +122,12 @@ pub(super) fn name(shared: &Shared, uri: &Uri) -> Option<Name> {
 
 /// Answers a request for `name`. Pushes are many and small: it does for itself what layers do for
 /// others.
-pub(super) async fn answer<B>(shared: &Shared, name: Name, request: hyper::Request<B>) -> Response
+pub(super) async fn answer<B>(
+    shared: &Shared,
+    name: Name,
+    request: hyper::Request<B>,
+    connection: &Connection,
+) -> Response
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Display,
@@ -145,7 +152,7 @@ where
     }
     let mut admitted = None;
     let head = (&uri, &headers, shown);
-    let outcome = take(shared, &name, head, &mut body, &mut admitted).await;
+    let outcome = take(shared, &name, head, (&mut body, connection), &mut admitted).await;
     let response = match outcome {
         Ok(accepted) => accepted_response(&accepted),
         Err(problem) => {
@@ -168,7 +175,7 @@ async fn take<B>(
     shared: &Shared,
     name: &Name,
     (uri, headers, shown): (&Uri, &HeaderMap, Shown<'_>),
-    body: &mut B,
+    (body, connection): (&mut B, &Connection),
     admitted: &mut Option<Option<Quota>>,
 ) -> Result<Accepted, Problem>
 where
@@ -176,23 +183,34 @@ where
     B::Error: Display,
 {
     let push = &shared.handles.push;
-    let who = principal(shared, &shown).await?;
+    let who = principal(shared, &shown, &connection.recent).await?;
     let may = push.admit(&who, name).map_err(refusal)?;
     *admitted = Some(None);
     *admitted = Some(push.take_turn(&may).map_err(refusal)?);
-    let Query(asked) = Query::<Asked>::try_from_uri(uri).map_err(|refused| {
+    let asked = match uri.query() {
+        Some(_) => parameters(uri)?,
+        None => Asked::default(),
+    };
+    let head = head(headers, &asked).map_err(refusal)?;
+    let mut intake = push.begin(may, &head).map_err(refusal)?;
+    push.room().await.map_err(refusal)?;
+    let waits = &connection.waits;
+    let whole = waits
+        .within(BODY_TIMEOUT, pin!(read(&mut intake, body)))
+        .await;
+    whole.ok_or_else(slow)??;
+    let stored = waits.within(REQUEST_TIMEOUT, pin!(intake.finish())).await;
+    stored.ok_or_else(late)?.map_err(refusal)
+}
+
+fn parameters(uri: &Uri) -> Result<Asked, Problem> {
+    let asked = Query::try_from_uri(uri).map_err(|refused| {
         Problem::invalid(
             format!("read the parameters: {}", refused.body_text()),
             "the only parameter is key, the key of the records",
         )
     })?;
-    let head = head(headers, &asked).map_err(refusal)?;
-    let mut intake = push.begin(may, &head).map_err(refusal)?;
-    push.room().await.map_err(refusal)?;
-    let whole = timeout(BODY_TIMEOUT, read(&mut intake, body)).await;
-    whole.map_err(|_| slow())??;
-    let stored = timeout(REQUEST_TIMEOUT, intake.finish()).await;
-    stored.map_err(|_| late())?.map_err(refusal)
+    Ok(asked.0)
 }
 
 /// The next piece of a body. Cancel safe.
@@ -268,11 +286,14 @@ fn accepted_response(accepted: &Accepted) -> Response {
         partition: accepted.partition.0,
         offset: accepted.offset.map(|offset| offset.0),
     };
-    let status = match accepted.replayed {
+    // Numbers and a name: it cannot fail.
+    let body = serde_json::to_vec(&body).unwrap_or_default();
+    let mut response = Response::new(body.into());
+    *response.status_mut() = match accepted.replayed {
         true => StatusCode::OK,
         false => StatusCode::ACCEPTED,
     };
-    let mut response = (status, axum::Json(body)).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     if accepted.replayed {
         let yes = HeaderValue::from_static("true");
         response.headers_mut().insert(IDEMPOTENCY_REPLAYED, yes);

@@ -1,6 +1,5 @@
 //! Which path goes to which area, and what each request passes before.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -17,7 +16,7 @@ use super::error::Problem;
 use super::guard::{Shared, administrator, anybody, in_time, one_token};
 use super::handles::Handles;
 use super::readings::Readings;
-use super::server::Handler;
+use super::server::{Connection, Gone, Handler};
 use super::stream::STREAMS_MAX;
 use super::{
     assets, connectors, declarations, dlq, groups, health, not_built, push, records, share, status,
@@ -73,10 +72,15 @@ impl Surface {
 }
 
 impl Handler for Surface {
-    async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response {
+    async fn handle(
+        &self,
+        request: Request<Incoming>,
+        connection: &Connection,
+    ) -> Result<Response, Gone> {
         match push::name(&self.shared, request.uri()) {
-            Some(name) => push::answer(&self.shared, name, request).await,
-            None => self.router.handle(request, peer).await,
+            // A push that came whole is stored whether its sender still waits or not.
+            Some(name) => Ok(push::answer(&self.shared, name, request, connection).await),
+            None => self.router.handle(request, connection).await,
         }
     }
 }
