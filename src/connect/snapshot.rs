@@ -148,6 +148,8 @@ impl<'c> Snapshot<'c> {
         let mut batch = RowBatch::default();
         while rows.next(&mut batch).await? {
             self.batch(&table, &batch).await?;
+            // Others want the processor too.
+            tokio::task::yield_now().await;
         }
         self.progress.tables_done += 1;
         self.progress.table_rows = 0;

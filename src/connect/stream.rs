@@ -46,6 +46,9 @@ use super::tables::Tables;
 /// that the journal is not idle while the next chunk is encoded.
 const IN_FLIGHT_BYTES_MAX: usize = 8 << 20;
 
+/// Frames after which others get their turn: about a millisecond of work.
+const FRAMES_IN_TURN: u32 = 256;
+
 /// How long the log may take nothing before the connection is given up.
 const STALL_MAX: Duration = Duration::from_secs(10);
 
@@ -194,11 +197,16 @@ impl<'c> Stream<'c> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            let mut frames: u32 = 0;
             while self.out.bytes() < CHUNK_BYTES {
                 let Some(frame) = reader.try_next()? else {
                     break;
                 };
                 self.on_frame(&frame).await?;
+                frames += 1;
+                if frames.is_multiple_of(FRAMES_IN_TURN) {
+                    tokio::task::yield_now().await;
+                }
             }
             self.submit_if_due()?;
             if self.out.bytes() >= CHUNK_BYTES {
