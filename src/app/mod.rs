@@ -23,4 +23,5 @@ mod signals;
 
 pub use demo::{App, Demo, Issuer, PrivatePostgres, Registry, demo, postgres_program};
 pub use error::Error;
+pub use runtime::runtime;
 pub use serve::{Serve, serve};

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::error::Error;
 use super::ready::Ready;
+use super::runtime::runtime;
 use super::server::Server;
 use super::signals::Signals;
-use super::{logging, runtime, settings};
+use super::{logging, settings};
 use crate::clock::SystemClock;
 use crate::config::{self, Environment};
 use crate::error::chain;
@@ -41,7 +42,7 @@ pub fn serve(options: &Serve) -> Result<(), Error> {
         tracing::warn!("{warning}");
     }
     let recorder = settings::metrics()?;
-    let runtime = runtime::build()?;
+    let runtime = runtime()?;
     let ended = runtime.block_on(run(&config, &environment, recorder, options));
     runtime.shutdown_timeout(THREADS_TIMEOUT);
     ended

@@ -41,13 +41,13 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Dlq(command) => block_on(dlq::run(command)),
         Command::Lag(flags) => block_on(groups::lag(flags)),
         Command::Connectors(command) => block_on(connectors::run(command)),
-        Command::Bench(command) => block_on(bench::run(command)),
+        Command::Bench(command) => bench::run(command),
         Command::Log(Log::Verify { data_dir, json }) => verify::run(data_dir, json),
     }
 }
 
 /// Runs a client command on one thread.
-fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+pub(super) fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

@@ -8,9 +8,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::super::error::Error;
+use super::super::runtime::runtime;
 use super::super::server::Server;
 use super::super::signals::Signals;
-use super::super::{logging, ready, runtime, settings as parts};
+use super::super::{logging, ready, settings as parts};
 use super::cluster::Cluster;
 use super::folder::{self, Folder};
 use super::issuer::Issuer;
@@ -44,7 +45,7 @@ pub struct Demo {
 /// Runs the demo to its end. `Ok` however it was ended, unless something failed.
 pub fn demo(options: Demo) -> Result<(), Error> {
     logging::start(Some(LOG_FILTER));
-    let runtime = runtime::build()?;
+    let runtime = runtime()?;
     let ended = runtime.block_on(run(options));
     runtime.shutdown_timeout(THREADS_TIMEOUT);
     ended

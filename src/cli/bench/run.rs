@@ -7,23 +7,26 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::super::client::reachable;
 use super::super::failure::Failure;
+use super::super::run::block_on;
 use super::arguments::{Bench, Consume, E2e, Produce, Server, Shape};
 use super::client::Connection;
 use super::report::{Report, Watched};
 use super::temporary::Topic;
 use super::{cdc, consume, e2e, produce, push};
+use crate::app;
 use crate::config::{self, Environment};
 use crate::error;
 
 /// Measures what the flags say.
-pub(in crate::cli) async fn run(bench: Bench) -> Result<(), Failure> {
+pub(in crate::cli) fn run(bench: Bench) -> Result<(), Failure> {
     match bench {
-        Bench::Produce(flags) => run_produce(&flags).await,
-        Bench::Consume(flags) => run_consume(&flags).await,
-        Bench::E2e(flags) => run_e2e(&flags).await,
-        Bench::Cdc(flags) => cdc::run(&flags).await,
-        Bench::Push(flags) => push::run(&flags).await,
-        Bench::Bare(flags) => push::run_bare(&flags).await,
+        Bench::Produce(flags) => block_on(run_produce(&flags)),
+        Bench::Consume(flags) => block_on(run_consume(&flags)),
+        Bench::E2e(flags) => block_on(run_e2e(&flags)),
+        Bench::Cdc(flags) => block_on(cdc::run(&flags)),
+        Bench::Push(flags) => block_on(push::run(&flags)),
+        // On the threads of the server that it is compared with.
+        Bench::Bare(flags) => app::runtime()?.block_on(push::run_bare(&flags)),
     }
 }
 

@@ -1,5 +1,5 @@
-//! The peer of a push: an axum handler that checks the token as the server does, reads the body,
-//! and answers 202 without keeping anything.
+//! The peer of a push: an axum handler that checks the token with the server's own verifier, on as
+//! many threads, reads the body, and answers 202 without keeping anything.
 
 use std::path::PathBuf;
 use std::sync::Arc;
