@@ -83,6 +83,15 @@ struct Asked {
     key: Option<String>,
 }
 
+/// How far a push came.
+#[derive(Debug, Default)]
+struct Progress {
+    /// The caller may push; with what is left of the integration's rate where it has one.
+    admitted: Option<Option<Quota>>,
+    /// A client that waited for a go-ahead has it.
+    is_body_asked_for: bool,
+}
+
 /// The answer to a push that is durable.
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -150,13 +159,15 @@ where
         Method::OPTIONS => return handshake(&headers),
         other => return no_such_method(&other, &uri),
     }
-    let mut admitted = None;
+    let mut progress = Progress::default();
     let head = (&uri, &headers, shown);
-    let outcome = take(shared, &name, head, (&mut body, connection), &mut admitted).await;
+    let outcome = take(shared, &name, head, (&mut body, connection), &mut progress).await;
     let response = match outcome {
         Ok(accepted) => accepted_response(&accepted),
         Err(problem) => {
-            discard(&headers, body).await;
+            if progress.is_body_asked_for || !headers.contains_key(header::EXPECT) {
+                discard(body).await;
+            }
             let problem = problem.with_member("instance", instance(&uri));
             problem.into_response()
         }
@@ -165,18 +176,17 @@ where
     shared
         .handles
         .push
-        .answered(&name, admitted.is_some(), status);
-    with_quota(response, &name, admitted.flatten())
+        .answered(&name, progress.admitted.is_some(), status);
+    with_quota(response, &name, progress.admitted.flatten())
 }
 
-/// Everything of a push but its answer. `admitted` tells how far it came, and what is left of the
-/// integration's rate where it has one.
+/// Everything of a push but its answer.
 async fn take<B>(
     shared: &Shared,
     name: &Name,
     (uri, headers, shown): (&Uri, &HeaderMap, Shown<'_>),
     (body, connection): (&mut B, &Connection),
-    admitted: &mut Option<Option<Quota>>,
+    progress: &mut Progress,
 ) -> Result<Accepted, Problem>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -185,8 +195,8 @@ where
     let push = &shared.handles.push;
     let who = principal(shared, &shown, &connection.recent).await?;
     let may = push.admit(&who, name).map_err(refusal)?;
-    *admitted = Some(None);
-    *admitted = Some(push.take_turn(&may).map_err(refusal)?);
+    progress.admitted = Some(None);
+    progress.admitted = Some(push.take_turn(&may).map_err(refusal)?);
     let asked = match uri.query() {
         Some(_) => parameters(uri)?,
         None => Asked::default(),
@@ -194,6 +204,7 @@ where
     let head = head(headers, &asked).map_err(refusal)?;
     let mut intake = push.begin(may, &head).map_err(refusal)?;
     push.room().await.map_err(refusal)?;
+    progress.is_body_asked_for = true;
     let waits = &connection.waits;
     let whole = waits
         .within(BODY_TIMEOUT, pin!(read(&mut intake, body)))
@@ -411,11 +422,8 @@ fn no_such_method(method: &Method, uri: &Uri) -> Response {
         .into_response()
 }
 
-/// Throws away some of a body that was refused. A client that waits for a go-ahead gets none.
-async fn discard<B: Body<Data = Bytes> + Unpin>(headers: &HeaderMap, mut body: B) {
-    if headers.contains_key(header::EXPECT) {
-        return;
-    }
+/// Throws away some of a body that was refused.
+async fn discard<B: Body<Data = Bytes> + Unpin>(mut body: B) {
     let read = async {
         let mut bytes = 0_usize;
         while let Some(Ok(piece)) = next(&mut body).await {
