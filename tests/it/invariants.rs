@@ -53,7 +53,8 @@ fn nothing_committed_or_acknowledged_is_lost_by_power_cuts() {
 fn the_topic_of_an_interrupted_snapshot_folds_to_the_table() {
     let postgres = Postgres::lease();
     let sql = postgres.database("app");
-    let rows = 100_000;
+    // Seconds of reading, so that the kill comes before its end also where this process is held up.
+    let rows = 300_000;
     sql.exec(&format!(
         "create table big (id bigint primary key, version int not null, filler text not null);
          insert into big select g, 0, repeat('x', 200) from generate_series(1, {rows}) g"
