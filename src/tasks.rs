@@ -6,6 +6,9 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::Instrument;
 
+/// To check or show so many bytes takes about as long as others may be kept waiting.
+const HEAVY_BYTES: usize = 64 << 10;
+
 /// Starts `work` as a task called `name` (the name is in every log line of it). The caller owns
 /// the handle and joins or aborts it; a panic of the task comes out of the join.
 pub fn spawn<F>(name: &'static str, work: F) -> JoinHandle<F::Output>
@@ -31,12 +34,15 @@ where
     set.spawn(work);
 }
 
-/// Does work that may take milliseconds; the other tasks of this worker go on with another thread
-/// meanwhile. To be used for what is large only: to call that thread takes some microseconds.
-pub fn heavy<T>(work: impl FnOnce() -> T) -> T {
-    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
-        // One thread has no other to give them to.
+/// Does work over `bytes`. Over many it takes milliseconds, and the other tasks of this worker go on
+/// with another thread meanwhile; to call that thread takes some microseconds.
+pub fn heavy<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+    let flavor = || Handle::try_current().map(|runtime| runtime.runtime_flavor());
+    match bytes {
+        HEAVY_BYTES.. if matches!(flavor(), Ok(RuntimeFlavor::MultiThread)) => {
+            tokio::task::block_in_place(work)
+        }
+        // One thread has no other to give the tasks to.
         _ => work(),
     }
 }

@@ -15,8 +15,6 @@ use crate::config::topics::Schema;
 use crate::log::Topic;
 use crate::tasks;
 
-/// A body of so many bytes takes long enough to be checked that others should not wait for it.
-const HEAVY_BYTES: usize = 64 << 10;
 /// Bytes of the key of records that a parameter gives.
 const KEY_BYTES_MAX: usize = 1024;
 /// Debezium Server's headers: a handful, each a few dozen bytes.
@@ -169,11 +167,7 @@ impl Intake {
     pub fn finish(self) -> impl Future<Output = Result<Accepted, Error>> + Send {
         // Not held by the future but by a pointer: it passes through many hands.
         let since = Instant::now();
-        let ready = match self.received_bytes {
-            ..HEAVY_BYTES => self.complete(since),
-            _ => tasks::heavy(|| self.complete(since)),
-        };
-        let ready = ready.map(Box::new);
+        let ready = tasks::heavy(self.received_bytes, || self.complete(since)).map(Box::new);
         async move { append::append(ready?).await }
     }
 

@@ -38,8 +38,6 @@ const LIMIT_MAX: usize = 10_000;
 const ANSWER_BYTES: usize = 4 << 20;
 /// Bytes read from the log at a time.
 const READ_BYTES: usize = 1 << 20;
-/// So many bytes of batches take long enough to be shown that others should not wait for it.
-const HEAVY_BYTES: usize = 64 << 10;
 /// Bytes looked through for one answer, which matters with `key`.
 const SCAN_BYTES_MAX: usize = 32 << 20;
 /// A batch is decompressed up to this size.
@@ -240,10 +238,7 @@ impl<'a> Scan<'a> {
                 let read = log.read(&partition, offset, READ_BYTES).await?;
                 let from = offset;
                 for chunk in &read.chunks {
-                    match chunk.len() {
-                        ..HEAVY_BYTES => self.take(&partition, chunk, &mut offset)?,
-                        _ => tasks::heavy(|| self.take(&partition, chunk, &mut offset))?,
-                    }
+                    tasks::heavy(chunk.len(), || self.take(&partition, chunk, &mut offset))?;
                 }
                 if read.chunks.is_empty() {
                     // Compaction may have left nothing up to the end.

@@ -32,6 +32,21 @@ impl Socket {
             pending::<()>().await;
         }
     }
+
+    /// Writes as soon as there is room.
+    fn poll_with(
+        &self,
+        context: &mut Context<'_>,
+        write: impl Fn() -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.0.poll_write_ready(context))?;
+            match write() {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                other => return Poll::Ready(other),
+            }
+        }
+    }
 }
 
 impl AsyncRead for Socket {
@@ -101,22 +116,5 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(socket2::SockRef::from(&*self.0).shutdown(Shutdown::Write))
-    }
-}
-
-impl Socket {
-    /// Writes as soon as there is room.
-    fn poll_with(
-        &self,
-        context: &mut Context<'_>,
-        write: impl Fn() -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.0.poll_write_ready(context))?;
-            match write() {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                other => return Poll::Ready(other),
-            }
-        }
     }
 }

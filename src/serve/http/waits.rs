@@ -27,7 +27,7 @@ struct Timer {
 
 /// Resolves at its time.
 #[derive(Debug)]
-pub(super) struct Until {
+struct Until {
     timer: Waits,
     at: Instant,
 }
